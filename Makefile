@@ -1,0 +1,41 @@
+# Set up, run and test. `make repro` and `make test` need git, make and Python 3.11 or 3.12.
+SUPPORTED := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
+PYTHON := $(shell for p in python3.11 python3.12 python3; do $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: setup repro test lint lock
+
+repro: setup  ## run the whole pipeline, then print both metric tables
+	dvc repro
+	@sonotrace metrics
+	@echo
+	@echo "Models: models/planes.keras, models/structures.pt. Next:"
+	@echo "  . .venv/bin/activate"
+	@echo "  sonotrace predict data/planes/pull/images --draw drawn    # use them"
+	@echo "  dvc plots show                                           # curves, as a page"
+	@echo "  README.md                                                # your own images"
+
+test: setup  ## lint, types, tests
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest
+
+setup: $(VENV)/ready
+
+# uv installs from the hash-pinned lock; pip, which has to come first, installs uv by hash too.
+$(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
+	@$(or $(PYTHON),false) -c '$(SUPPORTED)' || \
+	  { echo "error: PYTHON=$(PYTHON): needs Python 3.11 or 3.12; install one, or call make PYTHON=/path/to/it" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --require-hashes --no-deps --requirement requirements-uv.lock
+	uv pip install --quiet --python $(VENV)/bin/python --require-hashes --requirement requirements.lock
+	uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:  ## resolve the dependencies anew, for Python 3.11 and 3.12
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --extra dev --output-file requirements.lock pyproject.toml
+	grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /^    --hash/ {print; next} {exit}' > requirements-uv.lock

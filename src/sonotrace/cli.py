@@ -1,0 +1,161 @@
+"""The command line: one command a stage, and `predict` and `metrics` for people.
+
+Stages import their libraries when they run, so that `sonotrace --help` answers at once.
+"""
+
+import importlib
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sonotrace import environment
+from sonotrace.errors import SonotraceError
+from sonotrace.progress import bar, native_noise_hidden
+from sonotrace.stages import MODELS
+
+app = typer.Typer(
+    help="A reproducible, data-versioned workflow for fetal ultrasound.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class DataSet(StrEnum):
+    """The two data sets."""
+
+    planes = "planes"
+    structures = "structures"
+
+
+DataSetArgument = Annotated[DataSet, typer.Argument(help="Which data set.")]
+
+
+def main() -> None:
+    """Run the command line; errors are one line on standard error and exit code 1."""
+    environment.isolate()
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("SONOTRACE_DEBUG") == "1":
+            raise
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, SonotraceError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}; check the path, its permissions and the disk"
+    first = next(iter(str(error).splitlines()), "")
+    return f"unexpected {type(error).__name__}: {first} (SONOTRACE_DEBUG=1 shows where)"
+
+
+def _run(stage: str, *arguments: str) -> None:
+    importlib.import_module(f"sonotrace.stages.{stage}").run(*arguments)
+
+
+@app.command()
+def pull(data_set: DataSetArgument) -> None:
+    """Bring a snapshot's images and labels in."""
+    _run("pull", data_set)
+
+
+@app.command()
+def validate(data_set: DataSetArgument) -> None:
+    """Decode every image once and set bad ones apart, with a reason each."""
+    _run("validate", data_set)
+
+
+@app.command()
+def split(data_set: DataSetArgument) -> None:
+    """Put every patient on one side: train, val or test."""
+    _run("split", data_set)
+
+
+@app.command()
+def prepare(data_set: DataSetArgument) -> None:
+    """Bring every image to one size, and its boxes with it."""
+    _run("prepare", data_set)
+
+
+@app.command()
+def augment(data_set: DataSetArgument) -> None:
+    """Make seeded, changed copies of the training images."""
+    _run("augment", data_set)
+
+
+@app.command("train_cnn")
+def train_cnn() -> None:
+    """Train the plane classifier."""
+    _run("train_cnn")
+
+
+@app.command("train_yolo")
+def train_yolo() -> None:
+    """Train the structure detector."""
+    _run("train_yolo")
+
+
+@app.command()
+def evaluate(data_set: DataSetArgument) -> None:
+    """Measure a model on the test side, with intervals by patient."""
+    _run("evaluate", data_set)
+
+
+@app.command()
+def metrics() -> None:
+    """Print the metrics of both models as tables."""
+    from sonotrace.metrics_table import show
+
+    show()
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    sort_into: Annotated[
+        Path | None, typer.Option(help="Copy each image into a folder here named after its predicted plane.")
+    ] = None,
+    draw: Annotated[Path | None, typer.Option(help="Write images with boxes here.")] = None,
+    confidence: Annotated[float, typer.Option(min=0.001, max=1, help="Least confidence of a structure.")] = 0.25,
+    planes_model: Annotated[Path, typer.Option(help="Model of train_cnn.")] = MODELS["planes"],
+    structures_model: Annotated[Path, typer.Option(help="Model of train_yolo.")] = MODELS["structures"],
+) -> None:
+    """Name the plane of each image and find the brain structures in it."""
+    from sonotrace import predict as prediction
+    from sonotrace.classifier import PlaneClassifier
+    from sonotrace.detector import StructureDetector
+
+    with native_noise_hidden():
+        classifier = PlaneClassifier(planes_model)
+        detector = StructureDetector(structures_model)
+    files = list(prediction.image_files(paths))
+    if not files:
+        raise SonotraceError(f"{paths[0]}: no PNG or JPEG image in it; name image files or a folder of them")
+    failed = 0
+    drawn: set[str] = set()
+    with bar("predict", len(files), to_stderr=True) as advance:
+        for result, image in prediction.predict(files, classifier, detector, confidence):
+            if as_json:
+                print(json.dumps(result.as_json(), ensure_ascii=False), flush=True)
+            else:
+                prediction.show(result)
+            if image is None:
+                failed += 1
+            else:
+                if sort_into:
+                    prediction.sort_into(result, sort_into)
+                if draw:
+                    prediction.draw(result, image, draw, drawn)
+            advance(1)
+    if failed:
+        print(f"error: {failed} of {len(files)} files could not be read", file=sys.stderr)
+        raise typer.Exit(1)

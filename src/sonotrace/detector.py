@@ -1,0 +1,67 @@
+"""Use a trained structure detector; evaluate and predict share this code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotrace.boxes import Boxes
+from sonotrace.canonical import read_yolo_entry
+from sonotrace.images import Grey
+from sonotrace.preparation import Preparation
+from sonotrace.progress import native_noise_hidden
+
+OVERLAP = 0.7
+"""Intersection over union above which the weaker of two boxes is dropped (Ultralytics' value)."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What was found in one prepared image, by falling confidence; boxes in px of that image."""
+
+    structures: list[str]
+    confidences: NDArray[np.float64]
+    boxes: Boxes
+
+
+def quiet_ultralytics() -> Any:
+    """Import Ultralytics without its reports and integrations; return its `YOLO`."""
+    from ultralytics import YOLO, settings  # type: ignore[attr-defined]
+
+    loggers = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
+    settings.update({"sync": False} | dict.fromkeys(loggers, False))  # type: ignore[no-untyped-call]
+    return YOLO
+
+
+class StructureDetector:
+    """A model of train_yolo with the names and the preparation that its file states."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the model file; raises SonotraceError where it is missing or not one of ours."""
+        entry = read_yolo_entry(path)
+        with native_noise_hidden():
+            self._model = quiet_ultralytics()(path, task="detect")
+        self.preparation = Preparation.from_mapping(entry["prepare"])
+        self._imgsz: int = entry["imgsz"]
+
+    def detect(self, prepared: Sequence[Grey], confidence: float) -> list[Detections]:
+        """Return the structures found in each prepared image with at least this confidence."""
+        found = []
+        for image in prepared:
+            result = self._model.predict(
+                cv2.cvtColor(image, cv2.COLOR_GRAY2BGR),
+                imgsz=self._imgsz,
+                conf=confidence,
+                iou=OVERLAP,
+                rect=True,
+                verbose=False,
+                save=False,
+            )[0]
+            boxes = result.boxes.cpu().numpy()
+            names = [result.names[int(index)] for index in boxes.cls]
+            found.append(Detections(names, boxes.conf.astype(np.float64), boxes.xyxy.astype(np.float64)))
+        return found

@@ -1,0 +1,67 @@
+"""Keep the libraries to the checkout: no telemetry, no network, no files in the user's home.
+
+TensorFlow, Keras, Ultralytics and others read these variables when they are imported, so `isolate`
+comes first in every process.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from sonotrace.errors import SonotraceError
+
+STATE = Path(".sonotrace")
+"""What libraries keep between runs, in the checkout; it may be deleted at any time."""
+
+
+def isolate() -> None:
+    """Set the variables that keep third-party libraries quiet, offline and inside the checkout.
+
+    Outside a checkout a temporary folder takes the place of `STATE`.
+    """
+    if Path("params.yaml").exists():
+        state = STATE.resolve()
+    else:
+        state = Path(tempfile.mkdtemp(prefix="sonotrace-"))
+        atexit.register(shutil.rmtree, state, ignore_errors=True)
+    for name in ("keras", "matplotlib", "ultralytics", "torch"):
+        (state / name).mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ |= {
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_STUDIO_OFFLINE": "true",
+        "KERAS_HOME": str(state / "keras"),
+        "MPLCONFIGDIR": str(state / "matplotlib"),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TORCH_HOME": str(state / "torch"),
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_CONFIG_DIR": str(state / "ultralytics"),
+        "YOLO_OFFLINE": "true",
+        "YOLO_VERBOSE": "false",
+    }
+
+
+def use_threads(count: int) -> None:
+    """Fix the number of CPU threads of libraries that are imported after this.
+
+    Sums of floats depend on it, and so do a model's bytes.
+    """
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(count)
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+
+
+def use_device(device: str) -> None:
+    """Hide the GPUs where the parameters say `cpu`; call it before a framework is imported."""
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def require_gpu(section: str, found: bool) -> None:
+    """Raise SonotraceError where the parameters ask for a GPU and there is none."""
+    if not found:
+        raise SonotraceError(
+            f"params.yaml: {section}.device is 'gpu', but no GPU is usable here; set it to auto or cpu"
+        )

@@ -1,0 +1,73 @@
+"""The two tables that lead from an image back to where it came from: images and boxes.
+
+Image table, one row per row or image of the snapshot:
+
+| column | meaning |
+| --- | --- |
+| image | image id: the file name without ending |
+| file | path below the stage's `images` folder; empty where the snapshot has a row but no image |
+| sha256 | of the file's bytes; empty without a file |
+| patient | patient (structures: subject), read from the image id; empty where it cannot be read |
+| source_image | image that this one is an augmented copy of, as the exporting tool names it |
+| width, height | px; 0 where the header cannot be read |
+| label | plane as the snapshot writes it; empty for structures |
+| labelled_by | where the label stands: `table:line` or a label file; empty where there is none |
+| official_split | `train`, `val` or `test` where the snapshot says so, else empty |
+| scanner | make and model where the snapshot says so, else empty |
+
+Box table, one row per box: `image`, `file` (a snapshot may use an id twice), `structure` (name),
+and `x0, y0, x1, y1` in px of the image, where pixel (i, j) covers [j, j+1] x [i, i+1].
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from sonotrace.errors import SonotraceError
+
+IMAGE_COLUMNS = (
+    "image",
+    "file",
+    "sha256",
+    "patient",
+    "source_image",
+    "width",
+    "height",
+    "label",
+    "labelled_by",
+    "official_split",
+    "scanner",
+)
+BOX_COLUMNS = ("image", "file", "structure", "x0", "y0", "x1", "y1")
+CORNERS = ["x0", "y0", "x1", "y1"]
+NUMERIC = {"width": "int64", "height": "int64"} | dict.fromkeys(CORNERS, "float64")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table that a stage wrote: sizes and corners as numbers, all else as text.
+
+    Raises SonotraceError where the file is missing or is not such a table.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        types = {name: kind for name, kind in NUMERIC.items() if name in table.columns}
+        return table.replace({name: {"": "nan"} for name in CORNERS if name in types}).astype(types)
+    except FileNotFoundError:
+        raise SonotraceError(f"{path}: not there; run `dvc repro` to make it") from None
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise SonotraceError(
+            f"{path}: not a table this stage can read ({reason}); remove it and run `dvc repro`"
+        ) from None
+
+
+def image_table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Make the image table from rows, sorted by image id and file."""
+    table = pd.DataFrame(rows, columns=list(IMAGE_COLUMNS))
+    return table.sort_values(["image", "file", "labelled_by"], kind="stable", ignore_index=True)
+
+
+def box_table(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Make the box table from rows, in the order of images, boxes as listed in each."""
+    table = pd.DataFrame(rows, columns=list(BOX_COLUMNS)).astype(dict.fromkeys(CORNERS, "float64"))
+    return table.sort_values(["image", "file"], kind="stable", ignore_index=True)

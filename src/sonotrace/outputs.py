@@ -1,0 +1,58 @@
+"""Write outputs whole or not at all: aside first, then renamed into place."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+PART = ".part"
+"""Ending of what is still being written; git ignores it and the next run clears it away."""
+
+
+@contextmanager
+def building(path: Path) -> Iterator[Path]:
+    """Give a file or folder path to write to; it becomes `path` only if the block ends well.
+
+    The caller creates what it wants at the given path, whose parent exists. What stood at `path`
+    before stays there until the new output is whole.
+    """
+    part = path.with_name(path.name + PART)
+    remove(part)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        remove(path)
+        part.rename(path)
+    except BaseException:
+        remove(part)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder tree, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write `content` to `path`, through a file beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + PART)
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write JSON that a person can read and that diffs line by line; keys keep their order."""
+    write_bytes((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(), path)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as UTF-8 CSV with Unix line ends and without the index."""
+    write_bytes(table.to_csv(index=False, lineterminator="\n").encode(), path)

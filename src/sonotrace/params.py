@@ -1,0 +1,236 @@
+"""The schema of `params.yaml`: one section a stage, every value required, unknown keys refused.
+
+The file itself says what each value decides; DVC tracks it there. No value has a default here, so
+that a file states all that a run depends on.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sonotrace.errors import SonotraceError
+
+PATH = Path("params.yaml")
+
+
+class Section(BaseModel):
+    """A part of `params.yaml`: fixed once read, ill-typed values and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _names_a_patient(pattern: str) -> str:
+    import re
+
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"not a regular expression ({error})") from None
+    if "patient" not in groups:
+        raise ValueError("needs a group named patient, such as '^Patient(?P<patient>[0-9]+)_'")
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_names_a_patient)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Pixels = Annotated[int, Field(ge=32, le=4096)]
+Threads = Annotated[int, Field(ge=1, le=256)]
+Source = Literal["phantom", "incoming"]
+Device = Literal["auto", "cpu", "gpu"]
+
+
+class Phantom(Section):
+    images: Annotated[int, Field(ge=1)]
+    seed: Seed
+
+
+class PhantomExport(Phantom):
+    copies: Annotated[int, Field(ge=1, le=10)]
+
+
+class Table(Section):
+    table: str
+
+
+class PullPlanes(Section):
+    source: Source
+    patient_pattern: Pattern
+    phantom: Phantom
+    incoming: Table
+
+
+class PullStructures(Section):
+    source: Source
+    patient_pattern: Pattern
+    phantom: PhantomExport
+
+
+class Pull(Section):
+    planes: PullPlanes
+    structures: PullStructures
+
+
+class ValidateOne(Section):
+    max_quarantined: Fraction
+    conflicting_labels: Literal["stop", "quarantine"]
+
+
+class Validate(Section):
+    planes: ValidateOne
+    structures: ValidateOne
+
+
+class Fractions(Section):
+    train: Share
+    val: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Self:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, val and test must add up to 1, not {total:g}")
+        return self
+
+
+class SplitOne(Section):
+    salt: str
+    use_official: bool
+    fractions: Fractions
+
+
+class Split(Section):
+    planes: SplitOne
+    structures: SplitOne
+
+
+class PrepareOne(Section):
+    width: Pixels
+    height: Pixels
+    aspect: Literal["stretch", "letterbox"]
+    mask_overlays: bool
+
+
+class Prepare(Section):
+    planes: PrepareOne
+    structures: PrepareOne
+
+
+class AugmentOne(Section):
+    copies: Annotated[int, Field(ge=0, le=100)]
+    seed: Seed
+    rotation: Annotated[list[Annotated[float, Field(ge=0, le=180)]], Field(min_length=2, max_length=2)]
+    shift: Annotated[float, Field(ge=0, le=0.5)]
+    zoom: Annotated[float, Field(ge=0, le=0.5)]
+    shear: Annotated[float, Field(ge=0, le=0.5)]
+    flip: Fraction
+    blur: Annotated[float, Field(ge=0, le=20)]
+    brightness: Fraction
+    contrast: Annotated[float, Field(ge=0, lt=1)]
+    min_visible: Fraction
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.rotation[0] > self.rotation[1]:
+            raise ValueError(f"rotation: least angle first, not {self.rotation}")
+        return self
+
+
+class Augment(Section):
+    planes: AugmentOne
+    structures: AugmentOne
+
+
+class Training(Section):
+    epochs: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1)]
+    seed: Seed
+    threads: Threads
+    device: Device
+    mixed_precision: bool
+
+
+class TrainCnn(Training):
+    architecture: Literal["residual", "published"]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    class_weights: bool
+
+
+class TrainYolo(Training):
+    weights: str
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
+    imgsz: Annotated[int, Field(ge=32, multiple_of=32)]
+    rect: bool
+    mosaic: Fraction
+    close_mosaic: Annotated[int, Field(ge=0)]
+    fliplr: Fraction
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if self.weights.endswith(".pt") and self.weights_sha256 is None:
+            raise ValueError(f"weights_sha256: {self.weights} holds weights: give their sha256")
+        return self
+
+
+class EvaluateOne(Section):
+    bootstrap: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
+class EvaluateStructures(EvaluateOne):
+    confidence: Share
+
+
+class Evaluate(Section):
+    planes: EvaluateOne
+    structures: EvaluateStructures
+
+
+class Params(Section):
+    pull: Pull
+    validate_: Annotated[Validate, Field(alias="validate")]
+    split: Split
+    prepare: Prepare
+    augment: Augment
+    train_cnn: TrainCnn
+    train_yolo: TrainYolo
+    evaluate: Evaluate
+
+
+def load(path: Path = PATH) -> Params:
+    """Read and check the whole file.
+
+    Raises SonotraceError with the first key that is wrong, its value and what is allowed.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SonotraceError(f"{path}: not there; run from the top folder of a checkout") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else f"{path}"
+        reason = getattr(error, "problem", None) or "not YAML"
+        raise SonotraceError(f"{where}: {reason}; mend the YAML there") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise SonotraceError(_first_problem(path, error)) from None
+
+
+def _first_problem(path: Path, error: ValidationError) -> str:
+    problem: Any = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    others = error.error_count() - 1
+    more = f" (and {others} more)" if others else ""
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: {key}: no such parameter; remove it or correct its name{more}"
+    if problem["type"] == "missing":
+        return f"{path}: {key}: missing; add it as in the file the project ships{more}"
+    message = problem["msg"].removeprefix("Value error, ")
+    value = problem["input"]
+    shown = "" if isinstance(value, dict) else f" is {value!r}"
+    return f"{path}: {key}{shown}: {message[0].lower()}{message[1:]}{more}"

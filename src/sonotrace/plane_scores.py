@@ -1,0 +1,62 @@
+"""How well planes are named: scores and curves from probabilities."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
+
+_LEAST = 1e-7
+"""Probabilities below this count as this in the loss, as in Keras."""
+
+
+def scores(truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:
+    """Return loss, accuracy, balanced accuracy, macro-F1, ROC-AUC and each plane's scores.
+
+    `truth` has shape (n,), `probabilities` (n, classes). Means over planes and the ROC-AUC (each
+    plane against the rest, unweighted mean) take the planes that occur in `truth`; a plane that
+    does not occur has recall and F1 NaN.
+    """
+    predicted = probabilities.argmax(axis=1)
+    confusion = np.zeros((len(names), len(names)))
+    np.add.at(confusion, (truth, predicted), 1)
+    hits, actual, called = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = hits / actual
+        precision = np.where(called > 0, hits / called, np.where(actual > 0, 0.0, np.nan))
+        f1 = np.where(actual > 0, 2 * hits / (actual + called), np.nan)
+    present = np.flatnonzero(actual)
+    areas = [
+        roc_auc_score(truth == plane, probabilities[:, plane]) if len(present) > 1 else np.nan for plane in present
+    ]
+    chosen = np.clip(probabilities[np.arange(len(truth)), truth], _LEAST, 1)
+    found = {
+        "loss": float(-np.log(chosen).mean()),
+        "accuracy": float((predicted == truth).mean()),
+        "balanced_accuracy": float(recall[present].mean()),
+        "macro_f1": float(f1[present].mean()),
+        "roc_auc": float(np.mean(areas)),
+    }
+    for kind, values in (("precision", precision), ("recall", recall), ("f1", f1)):
+        found |= {f"{kind}.{name}": float(value) for name, value in zip(names, values, strict=True)}
+    return found
+
+
+def curves(
+    truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return ROC points (plane, false_positive_rate, true_positive_rate) and PR points (plane, recall, precision).
+
+    Planes that are absent, or all there is, have no curve.
+    """
+    roc, pr = [], []
+    for index, name in enumerate(names):
+        is_plane = truth == index
+        if is_plane.all() or not is_plane.any():
+            continue
+        false_rate, true_rate, _ = roc_curve(is_plane, probabilities[:, index])
+        roc.append(pd.DataFrame({"plane": name, "false_positive_rate": false_rate, "true_positive_rate": true_rate}))
+        precision, recall, _ = precision_recall_curve(is_plane, probabilities[:, index])
+        pr.append(pd.DataFrame({"plane": name, "recall": recall, "precision": precision}))
+    return pd.concat(roc or [pd.DataFrame()]).round(6), pd.concat(pr or [pd.DataFrame()]).round(6)

@@ -1,0 +1,24 @@
+"""The user's own snapshot, put in `data/incoming/<data set>` and tracked by `dvc add`."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sonotrace.archives import unpack
+
+
+def snapshot(
+    data_set: str,
+    origin: Path,
+    params: Mapping[str, Any],
+    into: Path,
+    workers: int,
+    advance: Callable[[int], None],
+) -> Path:
+    """Return `origin`, or `into` with the contents of the one zip file that `origin` holds."""
+    archives = sorted(origin.glob("*.zip"))
+    unpacked = (origin / params["table"]).exists() if "table" in params else any(origin.rglob("data.yaml"))
+    if unpacked or len(archives) != 1:
+        return origin
+    unpack(archives[0], into)
+    return into

@@ -1,0 +1,289 @@
+"""The phantom source: synthetic fetal ultrasound, drawn on the spot, so that nobody needs data.
+
+Needs `scanners.yaml` in `data/phantom/<data set>`; leaves a snapshot in the form in which the real
+one is published. Each image is a function of the seed and its patient's and its own number alone:
+a larger snapshot begins with the images of a smaller one, however many processes draw it.
+"""
+
+import csv
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sonotrace.errors import SonotraceError
+from sonotrace.sources.phantom.anatomy import PLANES, surroundings
+from sonotrace.sources.phantom.heads import augmented, head, yolo_line
+from sonotrace.sources.phantom.imaging import Exposure, Grey, picture
+from sonotrace.sources.phantom.scanner import Scanner, canvas_size, load_scanners
+from sonotrace.sources.phantom.scene import Body, Mark, Pose, Scene
+from sonotrace.structures import STRUCTURES
+
+PLANE_CODES = {"Fetal abdomen": 2, "Fetal brain": 3, "Fetal femur": 5, "Fetal thorax": 6}
+PLANE_SHARES = {
+    "Fetal abdomen": 0.21,
+    "Fetal brain": 0.34,
+    "Fetal femur": 0.18,
+    "Fetal thorax": 0.27,
+}
+IMAGES_PER_PATIENT = (0.34, 0.28, 0.18, 0.11, 0.06, 0.03)
+SECOND_IMAGE_SHARE = 0.2
+BATCH = 8
+# Of OpenCV's settings these are the fastest on speckle that also make the smallest files.
+PNG_OPTIONS = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
+)
+JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
+SPLITS = ("train",) * 14 + ("valid", "test") * 3
+
+Row = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One patient and the images to draw of it: the first `images` of its list `planned`.
+
+    `planned` holds the plane of each image. `scanner` and `wall` (maternal tissue, image heights)
+    are shared by all images.
+    """
+
+    number: int
+    scanner: Scanner
+    body: Body
+    wall: float
+    planned: tuple[str, ...]
+    images: int
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What one process needs to draw any patient of a snapshot."""
+
+    data_set: str
+    seed: int
+    copies: int
+    into: Path
+
+
+def snapshot(
+    data_set: str,
+    origin: Path,
+    params: Mapping[str, Any],
+    into: Path,
+    workers: int,
+    advance: Callable[[int], None],
+) -> Path:
+    """Draw the phantom data set into the empty folder `into` and return it.
+
+    `data_set` is `planes` or `structures`, `origin` the folder of its `scanners.yaml`. `params`
+    holds `images` (source images), `seed` and, for structures, `copies` (augmented copies of each
+    training source; 1: none). `advance(k)` is called whenever k more source images are done.
+    Raises `SonotraceError` when `scanners.yaml` cannot be used.
+    """
+    if data_set not in DATA_SETS:
+        known = ", ".join(DATA_SETS)
+        raise SonotraceError(f"data set {data_set}: no phantom is drawn for it; use one of {known}")
+    scanners = load_scanners(origin / "scanners.yaml")
+    drawing = Drawing(data_set, params["seed"], params.get("copies", 1), into)
+    for folder in _folders(data_set):
+        (into / folder).mkdir(parents=True, exist_ok=True)
+    patients = _patients(drawing, scanners, params["images"])
+    rows: list[Row] = []
+    for drawn in _drawn(partial(_draw_batch, drawing), _batches(patients), workers):
+        rows.extend(drawn)
+        advance(len(drawn))
+    if data_set == "planes":
+        _write_label_table(into / "image_label.csv", rows)
+    else:
+        (into / "data.yaml").write_text(_data_yaml(), encoding="utf-8")
+    return into
+
+
+def _folders(data_set: str) -> list[str]:
+    if data_set == "planes":
+        return ["images"]
+    return [f"{split}/{kind}" for split in sorted(set(SPLITS)) for kind in ("images", "labels")]
+
+
+def _random(drawing: Drawing, patient: int, image: int = 0) -> np.random.Generator:
+    """Randomness of one patient, or of its image counted from 1."""
+    data_set = list(DATA_SETS).index(drawing.data_set)
+    return np.random.default_rng([drawing.seed, 1 + data_set, patient, image])
+
+
+def _patients(drawing: Drawing, scanners: tuple[Scanner, ...], images: int) -> Iterator[Patient]:
+    """Yield patients in order until their images add up; only the last one is cut short."""
+    shares = np.array([scanner.share for scanner in scanners])
+    plan = DATA_SETS[drawing.data_set][0]
+    number = 0
+    while images > 0:
+        number += 1
+        rng = _random(drawing, number)
+        planned = plan(rng)
+        yield Patient(
+            number=number,
+            scanner=scanners[rng.choice(len(scanners), p=shares / shares.sum())],
+            body=Body.draw(rng),
+            wall=rng.uniform(0.04, 0.22),
+            planned=planned,
+            images=min(images, len(planned)),
+        )
+        images -= len(planned)
+
+
+def _plan_planes(rng: np.random.Generator) -> tuple[str, ...]:
+    count = 1 + rng.choice(len(IMAGES_PER_PATIENT), p=IMAGES_PER_PATIENT)
+    names, shares = list(PLANE_SHARES), list(PLANE_SHARES.values())
+    return tuple(names[index] for index in rng.choice(len(names), size=count, p=shares))
+
+
+def _plan_structures(rng: np.random.Generator) -> tuple[str, ...]:
+    return ("Fetal brain",) * (2 if rng.random() < SECOND_IMAGE_SHARE else 1)
+
+
+def _batches(patients: Iterator[Patient]) -> Iterator[list[Patient]]:
+    """Group patients so that each group has at least `BATCH` images, the last one excepted."""
+    batch: list[Patient] = []
+    for patient in patients:
+        batch.append(patient)
+        if sum(member.images for member in batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _drawn(
+    draw: Callable[[list[Patient]], list[Row]], batches: Iterator[list[Patient]], workers: int
+) -> Iterator[list[Row]]:
+    """Draw batches in this process or in `workers` others, a bounded number at a time."""
+    if workers == 1:
+        yield from map(draw, batches)
+        return
+    under_way: deque[Future[list[Row]]] = deque()
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        try:
+            for batch in batches:
+                under_way.append(pool.submit(draw, batch))
+                if len(under_way) > 2 * workers:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
+
+
+def _draw_batch(drawing: Drawing, patients: list[Patient]) -> list[Row]:
+    """Draw with one OpenCV thread: `cv2.stackBlur` rounds differently when threads share rows."""
+    draw = DATA_SETS[drawing.data_set][1]
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        return [row for patient in patients for row in draw(drawing, patient)]
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _draw_planes(drawing: Drawing, patient: Patient) -> list[Row]:
+    """Draw and write one patient's plane images; return the names and labels of those drawn."""
+    rows = []
+    for index, plane in enumerate(patient.planned[: patient.images]):
+        rng = _random(drawing, patient.number, index + 1)
+        exposure = Exposure.draw(patient.scanner, patient.wall, rng)
+        canvas = canvas_size(exposure.width, exposure.height)
+        scene = Scene.blank(*canvas, patient.body, rng)
+        pose = _plane_pose(plane, exposure, patient.body, rng)
+        surroundings(scene, pose, patient.body)
+        PLANES[plane](scene, pose, patient.body)
+        image = picture(scene, patient.scanner, exposure, rng)
+        ordinal, total = patient.planned[: index + 1].count(plane), patient.planned.count(plane)
+        name = f"Patient{patient.number:05d}_Plane{PLANE_CODES[plane]}_{ordinal}_of_{total}"
+        _write_image(drawing.into / "images" / f"{name}.png", image, PNG_OPTIONS)
+        rows.append((name, plane))
+    return rows
+
+
+def _plane_pose(plane: str, exposure: Exposure, body: Body, rng: np.random.Generator) -> Pose:
+    """Draw where the body lies.
+
+    Any angle occurs; heads and femurs mostly lie across the beam, as one scans them.
+    """
+    x, y = exposure.sector.centre
+    width, height = canvas_size(exposure.width, exposure.height)
+    size = body.size * rng.uniform(0.3, 0.5)
+    across = plane in ("Fetal brain", "Fetal femur") and rng.random() < 0.8
+    tilt = rng.normal(0, 0.3) + np.pi * rng.integers(2) if across else rng.uniform(0, 2 * np.pi)
+    return Pose(
+        x=(x + rng.uniform(-0.12, 0.12)) * width,
+        y=(y + rng.uniform(-0.08, 0.14)) * height,
+        size=size * height,
+        turn=tilt,
+        mirrored=bool(rng.integers(2)),
+    )
+
+
+def _draw_structures(drawing: Drawing, patient: Patient) -> list[Row]:
+    """Draw and write one subject's head images with their boxes; return stems and splits."""
+    rows = []
+    split = SPLITS[patient.number * 7 % len(SPLITS)]
+    for index in range(patient.images):
+        rng = _random(drawing, patient.number, index + 1)
+        image, marks = head(patient.scanner, patient.body, 0.5 * patient.wall, rng)
+        source = f"{patient.number:03d}_{'2' if index else ''}HC_png"
+        for copy in range(drawing.copies if split == "train" else 1):
+            key = f"{drawing.seed}/{source}/{copy}".encode()
+            stem = f"{source}.rf.{hashlib.blake2b(key, digest_size=16).hexdigest()}"
+            shown = (image, marks)
+            if drawing.copies > 1 and split == "train":
+                shown = augmented(image, marks, rng)
+            _write_labelled(drawing.into / split, stem, *shown)
+        rows.append((source, split))
+    return rows
+
+
+def _write_labelled(folder: Path, stem: str, image: Grey, marks: list[Mark]) -> None:
+    height, width = image.shape
+    lines = [line for mark in marks if (line := yolo_line(mark, width, height))]
+    label = folder / "labels" / f"{stem}.txt"
+    label.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    _write_image(folder / "images" / f"{stem}.jpg", image, JPEG_OPTIONS)
+
+
+def _write_image(path: Path, image: Grey, options: tuple[int, ...]) -> None:
+    if not cv2.imwrite(str(path), image, options):
+        raise SonotraceError(f"{path}: cannot be written; check the space left on the disk")
+
+
+def _write_label_table(path: Path, rows: list[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("Image_name", "Plane"))
+        writer.writerows(sorted(rows))
+
+
+def _data_yaml() -> str:
+    names = ", ".join(f"'{name}'" for name in STRUCTURES)
+    return (
+        "# Synthetic phantoms drawn by sonotrace, in the form of a Roboflow YOLOv8 export.\n"
+        "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n\n"
+        f"nc: {len(STRUCTURES)}\nnames: [{names}]\n"
+    )
+
+
+Plan = Callable[[np.random.Generator], tuple[str, ...]]
+Draw = Callable[[Drawing, Patient], list[Row]]
+DATA_SETS: dict[str, tuple[Plan, Draw]] = {
+    "planes": (_plan_planes, _draw_planes),
+    "structures": (_plan_structures, _draw_structures),
+}

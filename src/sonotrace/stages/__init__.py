@@ -1,0 +1,18 @@
+"""One module a stage; each has `run(...)`, which reads `params.yaml` and writes the outputs.
+
+Where things stand is said once, here.
+"""
+
+from pathlib import Path
+
+DATA_SETS = ("planes", "structures")
+DATA = Path("data")
+REPORTS = Path("reports")
+METRICS = Path("metrics")
+PLOTS = Path("plots")
+MODELS = {"planes": Path("models/planes.keras"), "structures": Path("models/structures.pt")}
+
+
+def folder(data_set: str, stage: str) -> Path:
+    """Return the folder of a stage's tables and images: `data/<data set>/<stage>`."""
+    return DATA / data_set / stage

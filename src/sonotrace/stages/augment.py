@@ -1,0 +1,73 @@
+"""augment: make seeded, changed copies of the training images, and move their boxes along.
+
+Needs `split.csv` and what prepare left; leaves `images/<image id>__<copy>.png`, `copies.csv` (copy,
+image) and `boxes.csv` in `data/<data set>/augment`. Sources that came as several augmented copies
+(as Roboflow exports them) are not augmented again.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sonotrace.augmentation import apply_to_boxes, apply_to_image, draw
+from sonotrace.images import read_grey, write_png
+from sonotrace.manifest import CORNERS, read_table
+from sonotrace.outputs import building, write_csv
+from sonotrace.parallel import in_order
+from sonotrace.params import AugmentOne, load
+from sonotrace.progress import bar, say
+from sonotrace.stages import folder
+
+
+def run(data_set: str) -> None:
+    """Augment the training side of `data_set` on all cores."""
+    params = getattr(load().augment, data_set)
+    prepare, out = folder(data_set, "prepare"), folder(data_set, "augment")
+    table = read_table(folder(data_set, "split") / "split.csv")
+    boxes = read_table(prepare / "boxes.csv")
+    images = images_to_augment(table)
+    already = int((table["side"] == "train").sum()) - len(images)
+    noted = f"; {already} are augmented copies already" if already else ""
+    say(f"augment: {params.copies} copies of {len(images)} {data_set} training images{noted}")
+    by_image = {str(image): rows for image, rows in boxes.groupby("image")}
+    with building(out / "images") as target, bar("augment", len(images)) as advance:
+        target.mkdir()
+
+        def one(image: str) -> pd.DataFrame:
+            return copies_of(image, by_image.get(image, boxes[:0]), params, prepare / "images", target)
+
+        moved = []
+        for rows in in_order(one, images):
+            moved.append(rows)
+            advance(1)
+    names = [(copy_name(image, copy), image) for image in images for copy in range(1, params.copies + 1)]
+    write_csv(pd.DataFrame(names, columns=["copy", "image"]), out / "copies.csv")
+    write_csv(pd.concat([boxes[:0], *moved]), out / "boxes.csv")
+
+
+def images_to_augment(table: pd.DataFrame) -> list[str]:
+    """Return the ids of the training images whose source the snapshot holds only once, sorted."""
+    copies = table[table["source_image"] != ""].groupby("source_image").size()
+    repeated = table["source_image"].map(copies).fillna(1) > 1
+    return sorted(table.loc[(table["side"] == "train") & ~repeated, "image"])
+
+
+def copy_name(image: str, copy: int) -> str:
+    """Return the id of a copy; copies count from 1."""
+    return f"{image}__{copy}"
+
+
+def copies_of(image: str, boxes: pd.DataFrame, params: AugmentOne, source: Path, target: Path) -> pd.DataFrame:
+    """Write the copies of one image, and return the box rows of all of them."""
+    original = read_grey(source / f"{image}.png")
+    height, width = original.shape
+    corners = boxes[CORNERS].to_numpy(np.float64)
+    tables = [boxes[:0]]
+    for copy in range(1, params.copies + 1):
+        change = draw(params, image, copy, width, height)
+        write_png(apply_to_image(original, change), target / f"{copy_name(image, copy)}.png")
+        moved, kept = apply_to_boxes(corners, change, width, height, params.min_visible)
+        values = dict(zip(CORNERS, moved.T.round(3), strict=True))
+        tables.append(boxes[kept].assign(image=copy_name(image, copy), **values))
+    return pd.concat(tables)

@@ -1,0 +1,150 @@
+"""evaluate: measure a model on the test side, by patient, with intervals.
+
+Needs a model, `split.csv` and the prepared images (and boxes); leaves `metrics/<data set>.json`
+(headline figures), `metrics/<data set>_detail.json` (each with its 95 % interval, and per class),
+`predictions.csv` in `data/<data set>/evaluate`, and curves in `plots/<data set>`.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sonotrace import environment, plane_scores, structure_scores
+from sonotrace.errors import SonotraceError
+from sonotrace.images import read_grey
+from sonotrace.intervals import with_intervals
+from sonotrace.manifest import CORNERS, read_table
+from sonotrace.outputs import building, write_csv, write_json
+from sonotrace.params import EvaluateOne, EvaluateStructures, load
+from sonotrace.progress import bar, native_noise_hidden, say
+from sonotrace.stages import METRICS, MODELS, PLOTS, folder
+from sonotrace.structures import STRUCTURES
+
+PREDICTION_LEAST = 0.001
+"""Confidence from which predictions count towards average precision (Ultralytics' value)."""
+
+
+def run(data_set: str) -> None:
+    """Evaluate the model of `data_set` on its test side."""
+    everything = load()
+    table = read_table(folder(data_set, "split") / "split.csv")
+    test = table[table["side"] == "test"].reset_index(drop=True)
+    if test.empty:
+        raise SonotraceError(f"{data_set}: no test images; bring more patients or change split.{data_set}.salt")
+    say(f"evaluate: {len(test)} {data_set} test images of {test['patient'].nunique()} patients")
+    if data_set == "planes":
+        environment.use_threads(everything.train_cnn.threads)
+        environment.use_device(everything.train_cnn.device)
+        _evaluate_planes(test, everything.evaluate.planes)
+    else:
+        environment.use_threads(everything.train_yolo.threads)
+        environment.use_device(everything.train_yolo.device)
+        _evaluate_structures(test, everything.evaluate.structures)
+
+
+def _evaluate_planes(test: pd.DataFrame, params: EvaluateOne) -> None:
+    with native_noise_hidden():
+        from sonotrace.classifier import BATCH, PlaneClassifier
+
+        classifier = PlaneClassifier(MODELS["planes"])
+    names = classifier.planes
+    images = folder("planes", "prepare") / "images"
+    parts = []
+    with bar("predict", len(test)) as advance:
+        for at in range(0, len(test), BATCH):
+            part = [read_grey(images / f"{image}.png") for image in test["image"][at : at + BATCH]]
+            parts.append(classifier.probabilities(part))
+            advance(len(part))
+    probabilities = np.concatenate(parts)
+    truth = np.array([names.index(label) for label in test["label"]])
+    predictions = test[["image", "patient", "label"]].copy()
+    predictions["predicted"] = [names[index] for index in probabilities.argmax(axis=1)]
+    for index, name in enumerate(names):
+        predictions[name] = probabilities[:, index].round(6)
+    write_csv(predictions, folder("planes", "evaluate") / "predictions.csv")
+    found = with_intervals(
+        lambda rows: plane_scores.scores(truth[rows], probabilities[rows], names),
+        list(test["patient"]),
+        params.bootstrap,
+        params.seed,
+    )
+    counts = {"n_images": len(test), "n_patients": int(test["patient"].nunique())}
+    _write_metrics("planes", found, counts, {name: int((truth == at).sum()) for at, name in enumerate(names)})
+    roc, pr = plane_scores.curves(truth, probabilities, names)
+    _write_plots(
+        "planes",
+        {"confusion": predictions[["label", "predicted"]].rename(columns={"label": "actual"}), "roc": roc, "pr": pr},
+    )
+
+
+def _evaluate_structures(test: pd.DataFrame, params: EvaluateStructures) -> None:
+    from sonotrace.detector import StructureDetector
+
+    detector = StructureDetector(MODELS["structures"])
+    prepare = folder("structures", "prepare")
+    boxes = read_table(prepare / "boxes.csv")
+    by_image = {str(image): rows for image, rows in boxes.groupby("image")}
+    matched: list[structure_scores.Matched] = []
+    rows: list[tuple[Any, ...]] = []
+    with bar("predict", len(test)) as advance:
+        for image in test["image"]:
+            found = detector.detect([read_grey(prepare / "images" / f"{image}.png")], PREDICTION_LEAST)[0]
+            own = by_image.get(image, boxes[:0])
+            matched.append(
+                structure_scores.match(
+                    _indices(found.structures),
+                    found.confidences,
+                    found.boxes,
+                    _indices(list(own["structure"])),
+                    own[CORNERS].to_numpy(np.float64),
+                )
+            )
+            rows.extend(
+                (image, structure, *(round(float(value), 4) for value in (certain, *corners)))
+                for structure, certain, corners in zip(found.structures, found.confidences, found.boxes, strict=True)
+            )
+            advance(1)
+    predictions = pd.DataFrame(rows, columns=["image", "structure", "confidence", *CORNERS])
+    write_csv(predictions, folder("structures", "evaluate") / "predictions.csv")
+    scored = with_intervals(
+        lambda chosen: structure_scores.scores([matched[at] for at in chosen], STRUCTURES, params.confidence),
+        list(test["patient"]),
+        params.bootstrap,
+        params.seed,
+    )
+    own = boxes[boxes["image"].isin(test["image"])]
+    counts = {"n_images": len(test), "n_patients": int(test["patient"].nunique()), "n_boxes": len(own)}
+    _write_metrics("structures", scored, counts, {name: int((own["structure"] == name).sum()) for name in STRUCTURES})
+    _write_plots("structures", {"pr": structure_scores.pr_curve(matched, STRUCTURES)})
+
+
+def _indices(names: list[str]) -> Any:
+    return np.array([STRUCTURES.index(name) for name in names], dtype=np.int64)
+
+
+def _write_metrics(
+    data_set: str, found: dict[str, tuple[float, float, float]], counts: dict[str, int], classes: dict[str, int]
+) -> None:
+    """Write the headline file and the detail file; figures that are undefined are null."""
+    headline = {name: _number(value) for name, (value, _, _) in found.items() if "." not in name}
+    write_json(headline | counts, METRICS / f"{data_set}.json")
+    detail: dict[str, Any] = {"interval": "95 %, bootstrap over patients", **counts, "overall": {}}
+    kind = "per_plane" if data_set == "planes" else "per_structure"
+    detail[kind] = {name: {"n": count} for name, count in classes.items()}
+    for name, (value, low, high) in found.items():
+        score, _, class_name = name.partition(".")
+        place = detail[kind][class_name] if class_name else detail["overall"]
+        place[score] = {"value": _number(value), "low": _number(low), "high": _number(high)}
+    write_json(detail, METRICS / f"{data_set}_detail.json")
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)
+
+
+def _write_plots(data_set: str, tables: dict[str, pd.DataFrame]) -> None:
+    with building(PLOTS / data_set) as plots:
+        plots.mkdir()
+        for name, table in tables.items():
+            write_csv(table, plots / f"{name}.csv")

@@ -1,0 +1,219 @@
+"""validate: decode every image once and set apart, with a reason, what cannot be used.
+
+Needs what pull left; leaves `accepted.csv`, `boxes.csv` (of accepted images, cut to the image) and
+`quarantine.csv` in `data/<data set>/validate`, and `reports/<data set>/data.json`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sonotrace import planes, structures
+from sonotrace.errors import SonotraceError
+from sonotrace.images import damage, decode_grey
+from sonotrace.manifest import CORNERS, read_table
+from sonotrace.outputs import write_csv, write_json
+from sonotrace.parallel import in_order
+from sonotrace.params import load
+from sonotrace.progress import bar, native_noise_hidden, say
+from sonotrace.stages import REPORTS, folder
+
+BOX_TOLERANCE = 1.0
+"""Boxes may reach this many px beyond the image, as rounding makes them; they are cut to it."""
+
+
+def run(data_set: str) -> None:
+    """Validate `data_set`; stop where too much is quarantined or identical images disagree."""
+    params = getattr(load().validate_, data_set)
+    pull, out = folder(data_set, "pull"), folder(data_set, "validate")
+    manifest, boxes = read_table(pull / "manifest.csv"), read_table(pull / "boxes.csv")
+    damages = find_damages(manifest, pull / "images", data_set)
+    accepted, quarantine = judge(data_set, manifest, boxes, damages)
+    accepted, copies = set_copies_apart(data_set, accepted, boxes, params.conflicting_labels)
+    quarantine = pd.concat([quarantine, copies]).sort_values(["image", "file"], kind="stable")
+    write_csv(quarantine, out / "quarantine.csv")
+    _check_share(data_set, len(manifest), quarantine, params.max_quarantined)
+    write_csv(accepted, out / "accepted.csv")
+    write_csv(_cut_boxes(boxes, accepted), out / "boxes.csv")
+    write_json(describe(data_set, manifest, accepted, quarantine, boxes), REPORTS / data_set / "data.json")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in _count(quarantine["reason"]).items())
+    say(f"validate: {len(accepted)} {data_set} images accepted, {len(quarantine)} quarantined {reasons}".rstrip())
+
+
+def find_damages(manifest: pd.DataFrame, images: Path, data_set: str) -> dict[str, str]:
+    """Decode every image file, and return file -> reason for those that cannot be."""
+    files = sorted(set(manifest["file"]) - {""})
+    say(f"validate: decoding {len(files)} {data_set} images")
+
+    def look(file: str) -> tuple[str, str]:
+        content = (images / file).read_bytes()
+        return file, "" if decode_grey(content) is not None else damage(content)
+
+    found = {}
+    with bar("decode", len(files)) as advance, native_noise_hidden():
+        for file, reason in in_order(look, files):
+            advance(1)
+            if reason:
+                found[file] = reason
+    return found
+
+
+def judge(
+    data_set: str, manifest: pd.DataFrame, boxes: pd.DataFrame, damages: dict[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part the image table into accepted rows and quarantined ones; the first reason found counts.
+
+    Planes get their plane's name as `label`. The quarantine has the columns image, file,
+    labelled_by, reason and detail.
+    """
+    ids = manifest.groupby("image")["sha256"]
+    id_count, id_contents = ids.transform("size"), ids.transform("nunique")
+    repeated = manifest.duplicated("image")
+    label_count = manifest.groupby("image")["label"].transform("nunique")
+    bad_boxes = {} if boxes.empty else box_faults(boxes, manifest)
+    kept, quarantined = [], []
+    for position, row in enumerate(manifest.itertuples(index=False)):
+        reason, detail = "", ""
+        if not row.file:
+            reason, detail = "row without image", f"no image {row.image}"
+        elif not row.labelled_by:
+            reason, detail = "image without row", f"{row.file} is not labelled"
+        elif row.file in damages:
+            reason, detail = "unreadable image", damages[row.file]
+        elif not row.patient:
+            reason, detail = "unreadable patient", f"pull.{data_set}.patient_pattern does not fit"
+        elif data_set == "planes" and planes.plane_of(row.label) is None:
+            reason, detail = "unknown label", row.label
+        elif id_count.iloc[position] > 1 and id_contents.iloc[position] > 1:
+            reason, detail = "same id twice", f"{id_count.iloc[position]} different images have this id"
+        elif (row.image, row.file) in bad_boxes:
+            reason, detail = bad_boxes[row.image, row.file]
+        elif repeated.iloc[position] and label_count.iloc[position] == 1:
+            reason, detail = "same id twice", "the row or image before it is kept"
+        if reason:
+            quarantined.append((row.image, row.file, row.labelled_by, reason, detail))
+        else:
+            kept.append(position)
+    accepted = manifest.iloc[kept].reset_index(drop=True)
+    if data_set == "planes":
+        accepted["label"] = [planes.plane_of(label) for label in accepted["label"]]
+    columns = ["image", "file", "labelled_by", "reason", "detail"]
+    return accepted, pd.DataFrame(quarantined, columns=columns, dtype=str)
+
+
+def box_faults(boxes: pd.DataFrame, manifest: pd.DataFrame) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return (image, file) -> (reason, detail) for images with a box that cannot be used.
+
+    The whole image is set apart: without one of its boxes it would teach that nothing is there.
+    """
+    sizes = manifest.drop_duplicates(["image", "file"])[["image", "file", "width", "height"]]
+    table = boxes.merge(sizes, on=["image", "file"], how="left")
+    width, height = table["width"] + BOX_TOLERANCE, table["height"] + BOX_TOLERANCE
+    unreadable = table[CORNERS].isna().any(axis=1)
+    unknown = ~table["structure"].isin(structures.STRUCTURES)
+    empty = (table["x1"] - table["x0"] <= 0) | (table["y1"] - table["y0"] <= 0)
+    outside = (table[["x0", "y0"]] < -BOX_TOLERANCE).any(axis=1) | (table["x1"] > width) | (table["y1"] > height)
+    faults = np.select(
+        [unreadable, unknown, empty, outside],
+        ["unreadable box", "box of unknown class", "box of zero size", "box outside the image"],
+        default="",
+    )
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for row, fault in zip(table.itertuples(index=False), faults, strict=True):
+        if fault:
+            corners = ", ".join(f"{value:g}" for value in (row.x0, row.y0, row.x1, row.y1))
+            found.setdefault((row.image, row.file), (str(fault), f"{row.structure} [{corners}] px"))
+    return found
+
+
+def set_copies_apart(
+    data_set: str, accepted: pd.DataFrame, boxes: pd.DataFrame, conflicting: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keep one of each group of byte-identical images, the first by id, and quarantine the rest.
+
+    Where identical images carry different labels, raises SonotraceError if `conflicting` is
+    `stop`, and quarantines them all if it is `quarantine`.
+    """
+    labels = accepted["label"] if data_set == "planes" else _box_labels(accepted, boxes)
+    drop: dict[int, tuple[str, str]] = {}
+    for _, group in accepted.groupby("sha256", sort=True):
+        if len(group) == 1:
+            continue
+        if len(set(labels[group.index])) > 1:
+            said = zip(group["labelled_by"], labels[group.index], strict=True)
+            shown = " but ".join(f"{where} says {label}" for where, label in list(said))
+            if conflicting == "stop":
+                raise SonotraceError(
+                    f"{data_set}: identical images {', '.join(group['image'].unique())}: {shown}; correct the "
+                    f"label, or set validate.{data_set}.conflicting_labels: quarantine to leave them out"
+                )
+            drop |= dict.fromkeys(group.index, ("conflicting labels", shown))
+        else:
+            first = group["image"].iloc[0]
+            drop |= dict.fromkeys(group.index[1:], ("identical copy", f"same bytes as {first}"))
+    apart = accepted.loc[list(drop), ["image", "file", "labelled_by"]]
+    apart["reason"] = [reason for reason, _ in drop.values()]
+    apart["detail"] = [detail for _, detail in drop.values()]
+    return accepted.drop(index=list(drop)).reset_index(drop=True), apart
+
+
+def _box_labels(accepted: pd.DataFrame, boxes: pd.DataFrame) -> pd.Series:
+    """Write each image's boxes as one text, for comparison."""
+    texts: dict[tuple[str, str], list[str]] = {}
+    for row in boxes.itertuples(index=False):
+        text = f"{row.structure} {row.x0:g} {row.y0:g} {row.x1:g} {row.y1:g}"
+        texts.setdefault((row.image, row.file), []).append(text)
+    keys = zip(accepted["image"], accepted["file"], strict=True)
+    return pd.Series(["; ".join(sorted(texts.get(key, []))) for key in keys], index=accepted.index, dtype=str)
+
+
+def _check_share(data_set: str, rows: int, quarantine: pd.DataFrame, limit: float) -> None:
+    if rows == 0:
+        raise SonotraceError(f"{folder(data_set, 'pull')}: no images and no rows; put a snapshot there to pull")
+    share = len(quarantine) / rows
+    if share <= limit and len(quarantine) < rows:
+        return
+    reasons = ", ".join(f"{count} {reason}" for reason, count in _count(quarantine["reason"]).items())
+    first = quarantine.iloc[0]
+    raise SonotraceError(
+        f"{data_set}: {len(quarantine)} of {rows} rows quarantined ({reasons}; first: {first['image']}: "
+        f"{first['detail']}), more than validate.{data_set}.max_quarantined = {limit:g}; "
+        f"see {folder(data_set, 'validate') / 'quarantine.csv'}, mend the snapshot or raise the limit"
+    )
+
+
+def _cut_boxes(boxes: pd.DataFrame, accepted: pd.DataFrame) -> pd.DataFrame:
+    sized = boxes.merge(accepted[["image", "file", "width", "height"]], on=["image", "file"])
+    for low, high, size in (("x0", "x1", "width"), ("y0", "y1", "height")):
+        sized[[low, high]] = sized[[low, high]].clip(lower=0).clip(upper=sized[size], axis=0)
+    return sized[["image", "structure", *CORNERS]]
+
+
+def describe(
+    data_set: str,
+    manifest: pd.DataFrame,
+    accepted: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    boxes: pd.DataFrame,
+) -> dict[str, object]:
+    """Return the data report: counts only, no patient and no image is named."""
+    used = boxes[boxes["image"].isin(accepted["image"])]
+    classes = accepted["label"] if data_set == "planes" else used["structure"]
+    sizes = accepted["width"].astype(str) + "x" + accepted["height"].astype(str)
+    return {
+        "rows": len(manifest),
+        "accepted": len(accepted),
+        "quarantined": len(quarantine),
+        "quarantined_by_reason": _count(quarantine["reason"]),
+        "patients": int(accepted["patient"].nunique()),
+        "patients_by_number_of_images": _count(accepted.groupby("patient").size()),
+        "images_by_plane" if data_set == "planes" else "boxes_by_structure": _count(classes),
+        "images_by_size_px": _count(sizes),
+        "images_by_scanner": _count(accepted["scanner"].replace("", "unknown")),
+    }
+
+
+def _count(values: pd.Series) -> dict[str, int]:
+    """Count values, in their own order."""
+    return {str(value): int(count) for value, count in values.value_counts().sort_index().items()}
