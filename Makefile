@@ -3,7 +3,8 @@ SUPPORTED := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12))
 PYTHON := $(shell for p in python3.11 python3.12 python3; do $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-export PYTHONDONTWRITEBYTECODE := 1
+# Without cached bytecode each stage would compile TensorFlow anew, some ten seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup repro test lint lock
 

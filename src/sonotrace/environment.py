@@ -50,7 +50,7 @@ def use_threads(count: int) -> None:
     """
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(count)
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
-    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    os.environ["TF_NUM_INTEROP_THREADS"] = str(count)
 
 
 def use_device(device: str) -> None:

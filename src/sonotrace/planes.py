@@ -32,7 +32,7 @@ def read_snapshot(folder: Path, table: str) -> list[Listed]:
     images: dict[str, list[Path | None]] = {}
     for path in images_below(folder):
         images.setdefault(path.stem, []).append(path)
-    listed = []
+    listed: list[Listed] = []
     named = set()
     for line, row in _rows(folder / table):
         image = _without_ending(row["Image_name"])

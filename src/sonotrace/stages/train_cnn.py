@@ -187,7 +187,7 @@ def _reporter(live: Any, advance: Any, epochs: int) -> Any:
     import keras
 
     class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
-        def on_train_batch_end(self, _batch: int, _logs: dict[str, float] | None = None) -> None:
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
             advance(1)
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
