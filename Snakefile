@@ -1,8 +1,9 @@
 # Snakemake's view of the graph in dvc.yaml: one rule a stage, run by DVC, fresh when DVC says so.
 #
 # Needs: dvc.yaml, dvc.lock, params.yaml. Leaves: what the stages leave, and a log a stage in logs/.
-# Stage names such as pull@planes become rule names such as pull_planes.
-import os
+# Stage names such as pull@planes become rule names such as pull_planes. `snakemake --lint` asks for a
+# conda environment or container for each rule: there is none, since the hash-pinned lock is the
+# environment, and the same for both engines.
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
 # Stages run `python` and `dvc` of the environment that Snakemake runs in, activated or not.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+shell.prefix(f'set -euo pipefail; export PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 repo = Repo(".", _wait_for_lock=True)
 stages = [stage for stage in repo.index.stages if stage.cmd]

@@ -25,7 +25,7 @@ class PlaneClassifier:
     def probabilities(self, prepared: Sequence[Grey]) -> NDArray[np.float64]:
         """Return the planes' probabilities, shape (n, len(self.planes)), of prepared images."""
         parts = [
-            np.asarray(self._model(np.stack(prepared[at : at + BATCH])[..., None].astype(np.float32), training=False))
+            self._model.predict_on_batch(np.stack(prepared[at : at + BATCH])[..., None].astype(np.float32))
             for at in range(0, len(prepared), BATCH)
         ]
         return np.concatenate(parts).astype(np.float64)

@@ -130,6 +130,8 @@ def predict(
     structures_model: Annotated[Path, typer.Option(help="Model of train_yolo.")] = MODELS["structures"],
 ) -> None:
     """Name the plane of each image and find the brain structures in it."""
+    # TensorFlow and PyTorch in one process can crash, and the detector needs PyTorch, so Keras uses it too.
+    os.environ["KERAS_BACKEND"] = "torch"
     from sonotrace import predict as prediction
     from sonotrace.classifier import PlaneClassifier
     from sonotrace.detector import StructureDetector

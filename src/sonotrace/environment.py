@@ -32,6 +32,7 @@ def isolate() -> None:
     os.environ |= {
         "DVC_NO_ANALYTICS": "1",
         "DVC_STUDIO_OFFLINE": "true",
+        "OPENCV_LOG_LEVEL": "SILENT",  # damaged images are reported by us, with their names
         "KERAS_HOME": str(state / "keras"),
         "MPLCONFIGDIR": str(state / "matplotlib"),
         "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -1,0 +1,35 @@
+"""A working directory with the shipped parameters, and settings for laws."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import settings
+
+settings.register_profile("fast", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("fast")
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """Stand in an empty folder that holds only the shipped params.yaml."""
+    shutil.copyfile(Path(__file__).parents[1] / "params.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def set_param(work):
+    """Change one value of params.yaml in the working directory, by its dotted key."""
+
+    def change(key, value):
+        content = yaml.safe_load((work / "params.yaml").read_text())
+        *parents, last = key.split(".")
+        place = content
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+        (work / "params.yaml").write_text(yaml.safe_dump(content))
+
+    return change

@@ -1,0 +1,153 @@
+"""Both engines run the same graph, agree on what is out of date, and redo no more than that."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Checkout, clone, stages_run
+
+ALL = 14
+
+
+def hashes(checkout: Checkout) -> dict[str, str]:
+    """Return path -> hash of every output in dvc.lock."""
+    lock = yaml.safe_load((checkout.path / "dvc.lock").read_text())
+    return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+
+
+def touch_everything(checkout: Checkout) -> None:
+    for name in checkout.run("git", "ls-files").split():
+        os.utime(checkout.path / name, follow_symlinks=False)
+    for path in (checkout.path / "data").rglob("*"):
+        path.touch()
+
+
+def assert_all_up_to_date(checkout: Checkout) -> None:
+    assert "up to date" in checkout.run("dvc", "status")
+    assert "Nothing to be done" in checkout.run("snakemake", "--dry-run")
+
+
+def test_after_dvc_repro_neither_engine_has_work(by_dvc: Checkout) -> None:
+    assert len(yaml.safe_load((by_dvc.path / "dvc.lock").read_text())["stages"]) == ALL
+    assert_all_up_to_date(by_dvc)
+
+
+def test_after_snakemake_neither_engine_has_work(by_snakemake: Checkout) -> None:
+    assert len(yaml.safe_load((by_snakemake.path / "dvc.lock").read_text())["stages"]) == ALL
+    assert_all_up_to_date(by_snakemake)
+
+
+def test_both_engines_make_the_same_bytes(by_dvc: Checkout, by_snakemake: Checkout) -> None:
+    assert hashes(by_dvc) == hashes(by_snakemake)
+
+
+def test_nothing_is_written_into_the_home_folder(by_dvc: Checkout, by_snakemake: Checkout) -> None:
+    for checkout in (by_dvc, by_snakemake):
+        written = [path for path in checkout.home.rglob("*") if path.is_file()]
+        # Snakemake keeps its own source cache there; no stage does.
+        assert [path for path in written if "snakemake" not in path.parts] == []
+
+
+def test_a_comment_or_a_touched_file_makes_no_engine_work(by_dvc: Checkout) -> None:
+    params = by_dvc.path / "params.yaml"
+    params.write_text(params.read_text() + "# a comment\n")
+    touch_everything(by_dvc)
+    assert_all_up_to_date(by_dvc)
+    assert stages_run(by_dvc.run("dvc", "repro")) == []
+    assert stages_run(by_dvc.run("snakemake", "--cores", "2")) == []
+
+
+def test_dvc_checkout_on_a_clone_without_snakemake_state_needs_no_work(by_dvc: Checkout, tmp_path: Path) -> None:
+    other = Checkout(tmp_path / "other", tmp_path / "home")
+    other.home.mkdir()
+    subprocess.run(["git", "clone", "--quiet", by_dvc.path, other.path], check=True)
+    other.run("dvc", "cache", "dir", "--local", str(by_dvc.path / ".dvc/cache"))
+    other.run("dvc", "checkout")
+    assert_all_up_to_date(other)
+
+
+@pytest.mark.parametrize("engine", [("dvc", "repro"), ("snakemake", "--cores", "2")])
+def test_another_number_of_epochs_reruns_the_training_and_its_evaluation_only(
+    engine: tuple[str, ...], by_dvc: Checkout, by_snakemake: Checkout
+) -> None:
+    checkout = by_dvc if engine[0] == "dvc" else by_snakemake
+    checkout.set_params({"train_cnn.epochs": 2})
+    printed = checkout.run(*engine)
+    assert sorted(stages_run(printed)) == ["evaluate@planes", "train_cnn"]
+    assert_all_up_to_date(checkout)
+
+
+@pytest.mark.parametrize("engine", [("dvc", "repro", "pull@planes"), ("snakemake", "--cores", "2", "pull_planes")])
+def test_a_killed_stage_leaves_nothing_that_a_rerun_takes_for_whole(
+    engine: tuple[str, ...], by_dvc: Checkout, tmp_path: Path
+) -> None:
+    checkout = clone(tmp_path)
+    process = subprocess.Popen(
+        engine,
+        cwd=checkout.path,
+        env=checkout.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    pull = checkout.path / "data/planes/pull"
+    deadline = time.monotonic() + 60
+    while not list(pull.glob("*.part/images/*.png")):
+        assert process.poll() is None, "the stage ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (pull / "images").exists()
+    assert stages_run(checkout.run(*engine)) == ["pull@planes"]
+    assert hashes(checkout)["data/planes/pull/images"] == hashes(by_dvc)["data/planes/pull/images"]
+    assert list(pull.glob("*.part")) == []
+
+
+def test_a_queued_experiment_runs_the_queued_code(tmp_path: Path) -> None:
+    checkout = clone(tmp_path)
+    checkout.run("dvc", "repro", "split@planes")
+    checkout.commit("Split")
+    before = hashes(checkout)["data/planes/split/split.csv"]
+    split = checkout.path / "src/sonotrace/stages/split.py"
+    original = split.read_text()
+    changed = original.replace('f"{salt}:{patient}"', 'f"{salt}!{patient}"')
+    assert changed != original
+    split.write_text(changed)
+    checkout.run("dvc", "exp", "run", "--queue", "--name", "queued", "split@planes")
+    split.write_text(original)
+    checkout.run("dvc", "exp", "run", "--run-all")
+    revision = checkout.run("git", "for-each-ref", "--format=%(objectname)", "refs/exps").split()[0]
+    lock = yaml.safe_load(checkout.run("git", "show", f"{revision}:dvc.lock"))
+    assert lock["stages"]["split@planes"]["outs"][0]["md5"] != before
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"train_cnn.epochs": 0}, "params.yaml: train_cnn.epochs is 0: input should be greater than or equal to 1"),
+        ({"split.planes.use_official": "maybe"}, "params.yaml: split.planes.use_official is 'maybe': "),
+        ({"pull.planes.phantom.images": "many"}, "params.yaml: pull.planes.phantom.images is 'many': "),
+    ],
+)
+def test_a_bad_parameter_stops_both_engines_before_work(
+    values: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    checkout = clone(tmp_path)
+    checkout.set_params(values)
+    for engine in (["dvc", "repro"], ["snakemake", "--cores", "2"]):
+        printed = checkout.run(*engine, fails=True)
+        assert message in printed
+        assert "Traceback" not in printed
+        assert not (checkout.path / "dvc.lock").exists()
+
+
+def test_snakemake_lint_asks_for_nothing_but_conda_environments(by_snakemake: Checkout) -> None:
+    # The Snakefile says why there are none.
+    printed = by_snakemake.run("snakemake", "--lint", fails=True)
+    asked = {line.strip() for line in printed.splitlines() if line.startswith("    * ")}
+    assert asked == {"* Specify a conda environment or container for each rule.:"}

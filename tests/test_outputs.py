@@ -1,0 +1,116 @@
+"""Outputs are whole or not there."""
+
+import json
+import os
+
+import pandas as pd
+import pytest
+
+from sonotrace.outputs import building, remove, write_bytes, write_csv, write_json
+
+
+def _fill(folder, content):
+    folder.mkdir()
+    (folder / "file").write_text(content)
+
+
+def test_a_finished_folder_takes_the_place_of_the_old_one(tmp_path):
+    out = tmp_path / "deep" / "images"
+    for content in ("old", "new"):
+        with building(out) as part:
+            _fill(part, content)
+    assert (out / "file").read_text() == "new"
+    assert [path.name for path in out.parent.iterdir()] == ["images"]
+
+
+def test_the_old_output_stands_until_the_new_one_is_whole(tmp_path):
+    out = tmp_path / "images"
+    _fill(out, "old")
+    with building(out) as part:
+        _fill(part, "new")
+        assert (out / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failure_leaves_the_old_output_and_no_part(tmp_path, error):
+    out = tmp_path / "images"
+    _fill(out, "old")
+
+    def fail():
+        with building(out) as part:
+            _fill(part, "half")
+            raise error
+
+    pytest.raises(error, fail)
+    assert (out / "file").read_text() == "old"
+    assert os.listdir(tmp_path) == ["images"]
+
+
+def test_a_first_failure_leaves_nothing(tmp_path):
+    def fail():
+        with building(tmp_path / "images") as part:
+            _fill(part, "half")
+            raise ValueError
+
+    pytest.raises(ValueError, fail)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_run_left_is_cleared_away(tmp_path):
+    _fill(tmp_path / "images.part", "killed")
+    with building(tmp_path / "images") as part:
+        assert not part.exists()
+        part.write_text("a file this time")
+    assert os.listdir(tmp_path) == ["images"]
+
+
+def test_removing_a_link_leaves_what_it_points_to(tmp_path):
+    _fill(tmp_path / "there", "kept")
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    remove(tmp_path / "link")
+    remove(tmp_path / "never was")
+    assert os.listdir(tmp_path) == ["there"]
+    assert (tmp_path / "there" / "file").read_text() == "kept"
+    remove(tmp_path / "there")
+    assert os.listdir(tmp_path) == []
+
+
+def test_bytes_are_written_aside_and_renamed(tmp_path, monkeypatch):
+    path = tmp_path / "new folder" / "model"
+    write_bytes(b"old", path)
+    rename = type(path).replace
+
+    def seen(part, to):
+        assert (part.name, part.read_bytes(), to.read_bytes()) == ("model.part", b"new", b"old")
+        return rename(part, to)
+
+    monkeypatch.setattr(type(path), "replace", seen)
+    write_bytes(b"new", path)
+    assert path.read_bytes() == b"new"
+    assert os.listdir(path.parent) == ["model"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    write_bytes(b"old", path)
+
+    def full(part, content):
+        raise OSError(28, "No space left on device", str(part))
+
+    monkeypatch.setattr(type(path), "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        write_bytes(b"new", path)
+    assert path.read_bytes() == b"old"
+
+
+def test_json_keeps_the_order_of_keys_and_its_letters(tmp_path):
+    write_json({"b": 1, "a": {"µm": None}}, tmp_path / "x.json")
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert text == '{\n  "b": 1,\n  "a": {\n    "µm": null\n  }\n}\n'
+    assert list(json.loads(text)) == ["b", "a"]
+
+
+def test_tables_have_unix_line_ends_and_no_index(tmp_path):
+    write_csv(pd.DataFrame({"image": ["b", "a"], "n": [1, 2]}, index=[5, 3]), tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").read_bytes() == b"image,n\nb,1\na,2\n"
+

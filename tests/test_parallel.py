@@ -1,0 +1,71 @@
+"""Many items at once, in order, with a bounded look-ahead."""
+
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sonotrace.parallel import available_cores, in_order
+
+
+@given(st.lists(st.integers(), max_size=40), st.integers(1, 4))
+def test_results_come_in_the_order_of_the_items(items, workers):
+    def slow_at_first(pair):
+        time.sleep(0.0005 * (pair[0] % 3 == 0))
+        return pair[1] * 2
+
+    assert list(in_order(slow_at_first, enumerate(items), workers)) == [item * 2 for item in items]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_at_most_four_items_a_worker_are_taken_ahead(workers):
+    taken = []
+
+    def items():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    for yielded, _ in enumerate(in_order(lambda item: item, items(), workers), start=1):
+        assert len(taken) <= yielded + 4 * workers
+    assert len(taken) == 100
+
+
+def test_as_many_items_are_under_way_as_there_are_workers():
+    together = threading.Barrier(3, timeout=10)
+    assert len(list(in_order(lambda _: together.wait(), range(6), 3))) == 6
+
+
+def test_the_error_of_an_item_is_raised_in_its_turn():
+    def fail_at_three(item):
+        if item == 3:
+            raise ValueError("third")
+        return item
+
+    done = []
+    with pytest.raises(ValueError, match="third"):
+        done.extend(in_order(fail_at_three, range(10), 2))
+    assert done == []
+    results = in_order(fail_at_three, range(10), 2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="third"):
+        next(results)
+
+
+def test_after_an_error_no_more_items_are_started():
+    started = []
+
+    def fail(item):
+        started.append(item)
+        time.sleep(0.01)
+        raise ValueError
+
+    with pytest.raises(ValueError, match=""):
+        list(in_order(fail, range(1000), 1))
+    assert len(started) <= 8
+
+
+def test_there_is_a_core_at_least():
+    assert available_cores() >= 1
