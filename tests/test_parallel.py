@@ -44,10 +44,6 @@ def test_the_error_of_an_item_is_raised_in_its_turn():
             raise ValueError("third")
         return item
 
-    done = []
-    with pytest.raises(ValueError, match="third"):
-        done.extend(in_order(fail_at_three, range(10), 2))
-    assert done == []
     results = in_order(fail_at_three, range(10), 2)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="third"):
@@ -60,9 +56,9 @@ def test_after_an_error_no_more_items_are_started():
     def fail(item):
         started.append(item)
         time.sleep(0.01)
-        raise ValueError
+        raise ValueError("at once")
 
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(ValueError, match="at once"):
         list(in_order(fail, range(1000), 1))
     assert len(started) <= 8
 

@@ -11,6 +11,8 @@ WARM_UP = 0.05
 """Share of the steps over which the learning rate rises."""
 WEIGHT_DECAY = 1e-3
 LABEL_SMOOTHING = 0.1
+MOMENTUM = 0.9
+"""Of batch norm's running means: Keras' 0.99 needs more steps than a small data set gives."""
 
 
 def build(architecture: str, width: int, height: int, classes: int, learning_rate: float, steps: int) -> keras.Model:
@@ -73,15 +75,15 @@ def residual(width: int, height: int, classes: int) -> keras.Model:
 
 def _convolution(x: keras.KerasTensor, filters: int, size: int = 3, stride: int = 1) -> keras.KerasTensor:
     x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization()(x))
+    return layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM)(x))
 
 
 def _block(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTensor:
     shortcut = x
     if stride > 1 or x.shape[-1] != filters:
         shortcut = layers.Conv2D(filters, 1, strides=stride, use_bias=False)(x)
-        shortcut = layers.BatchNormalization()(shortcut)
+        shortcut = layers.BatchNormalization(momentum=MOMENTUM)(shortcut)
     x = _convolution(x, filters, stride=stride)
     x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-    x = layers.BatchNormalization()(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
     return layers.ReLU()(layers.Add()([x, shortcut]))

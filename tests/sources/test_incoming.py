@@ -1,0 +1,104 @@
+"""The user's snapshot is read where it stands, or from the one zip file."""
+
+import zipfile
+
+import pytest
+
+from sonotrace import planes, structures
+from sonotrace.errors import SonotraceError
+from sonotrace.sources import incoming
+
+SETTINGS = {"planes": {"table": "image_label.csv"}, "structures": {}}
+FILES = {
+    "planes": {"image_label.csv": b"Image_name,Plane\na,Fetal brain\n", "images/a.png": b"png"},
+    "structures": {
+        "data.yaml": b"names: [MIDLINE_FALX, CSP, CHOROID_PLEXUS]\n",
+        "train/images/a.jpg": b"jpg",
+        "train/labels/a.txt": b"0 .5 .5 .2 .2\n",
+    },
+}
+
+
+def _snapshot(data_set, origin, into):
+    return incoming.snapshot(data_set, origin, SETTINGS[data_set], into, 1, lambda _: None)
+
+
+def _read(data_set, at):
+    listed = planes.read_snapshot(at, "image_label.csv") if data_set == "planes" else structures.read_snapshot(at)
+    return [
+        (entry.image, entry.file.relative_to(at).as_posix(), entry.label, [box.structure for box in entry.boxes])
+        for entry in listed
+    ]
+
+
+def _lay_out(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def _zip(path, files, below=""):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(below + name, content)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name in ("origin", "into"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "origin", tmp_path / "into"
+
+
+@pytest.mark.parametrize("data_set", SETTINGS)
+def test_a_folder_is_read_where_it_stands(folders, data_set):
+    origin, into = folders
+    _lay_out(origin, FILES[data_set])
+    assert _snapshot(data_set, origin, into) == origin
+    assert not list(into.iterdir())
+
+
+@pytest.mark.parametrize("data_set", SETTINGS)
+def test_a_zip_gives_what_the_folder_gives(folders, data_set):
+    origin, into = folders
+    _zip(origin / "export.zip", FILES[data_set])
+    assert _snapshot(data_set, origin, into) == into
+    from_zip = _read(data_set, into)
+    _lay_out(origin, FILES[data_set])
+    assert _read(data_set, origin) == from_zip
+    assert [path.name for path in origin.glob("*.zip")] == ["export.zip"]
+
+
+def test_a_zipped_export_may_hold_a_folder_of_its_own(folders):
+    origin, into = folders
+    _zip(origin / "export.zip", FILES["structures"], below="HC18.v1/")
+    assert _read("structures", _snapshot("structures", origin, into)) == [
+        ("a", "HC18.v1/train/images/a.jpg", "", ["MIDLINE_FALX"])
+    ]
+
+
+@pytest.mark.parametrize("data_set", SETTINGS)
+def test_an_unpacked_snapshot_counts_before_a_zip_beside_it(folders, data_set):
+    origin, into = folders
+    _lay_out(origin, FILES[data_set])
+    (origin / "old.zip").write_bytes(b"no zip")
+    assert _snapshot(data_set, origin, into) == origin
+
+
+@pytest.mark.parametrize("data_set", SETTINGS)
+def test_two_zips_leave_the_reader_to_say_what_is_missing(folders, data_set):
+    origin, into = folders
+    for name in ("a.zip", "b.zip"):
+        _zip(origin / name, FILES[data_set])
+    at = _snapshot(data_set, origin, into)
+    assert at == origin
+    with pytest.raises(SonotraceError, match="origin"):
+        _read(data_set, at)
+
+
+def test_a_mangled_zip_is_refused(folders):
+    origin, into = folders
+    _zip(origin / "export.zip", {"../a.png": b""})
+    with pytest.raises(SonotraceError, match=r"export\.zip: .*leads out"):
+        _snapshot("planes", origin, into)
+    assert not list(into.iterdir())

@@ -1,0 +1,123 @@
+"""The command line as the stages call it: one line on failure, no traceback."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sonotrace import cli
+from sonotrace.errors import SonotraceError
+
+ROOT = Path(__file__).parents[1]
+
+
+def _run(folder, *arguments, **variables):
+    environment = {name: value for name, value in os.environ.items() if name != "SONOTRACE_DEBUG"}
+    return subprocess.run(
+        [sys.executable, "-m", "sonotrace", *arguments],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(Path(cli.__file__).parents[1]), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    return tmp_path
+
+
+def test_an_error_is_one_line_on_standard_error(checkout):
+    done = _run(checkout, "split", "planes")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "error: data/planes/validate/accepted.csv: not there; run `dvc repro` to make it\n"
+
+
+def test_the_traceback_is_shown_on_request(checkout):
+    done = _run(checkout, "split", "planes", SONOTRACE_DEBUG="1")
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+    assert done.stderr.rstrip().splitlines()[-1].startswith("sonotrace.errors.SonotraceError: data/planes/validate")
+
+
+def test_a_wrong_parameter_stops_before_any_work(checkout):
+    path = checkout / "params.yaml"
+    path.write_text(path.read_text().replace("aspect: stretch", "aspect: squeeze", 1))
+    done = _run(checkout, "prepare", "planes")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: params.yaml: prepare.planes.aspect is 'squeeze': ")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (checkout / "data").exists()
+
+
+def test_an_unknown_data_set_is_a_wrong_call(checkout):
+    done = _run(checkout, "split", "hearts")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def _failing(error, monkeypatch, capsys):
+    def fail():
+        raise error
+
+    monkeypatch.delenv("SONOTRACE_DEBUG", raising=False)
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli.environment, "isolate", lambda: None)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    return said.err
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (SonotraceError("x.csv: gone; make it"), "error: x.csv: gone; make it\n"),
+        (
+            PermissionError(13, "Permission denied", "data/x"),
+            "error: data/x: Permission denied; check the path, its permissions and the disk\n",
+        ),
+        (ValueError("first\nsecond"), "error: unexpected ValueError: first (SONOTRACE_DEBUG=1 shows where)\n"),
+        (KeyError(), "error: unexpected KeyError:  (SONOTRACE_DEBUG=1 shows where)\n"),
+    ],
+)
+def test_each_kind_of_error_has_its_line(error, line, monkeypatch, capsys):
+    assert _failing(error, monkeypatch, capsys) == line
+
+
+def test_every_stage_has_a_command():
+    commands = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
+    modules = {path.stem for path in Path(cli.__file__).parent.glob("stages/*.py")} - {"__init__"}
+    assert commands == modules | {"metrics", "predict"}
+
+
+@pytest.mark.parametrize("stage", ["pull", "validate", "split", "prepare", "augment", "evaluate"])
+def test_a_command_runs_the_stage_of_its_name(stage, monkeypatch):
+    called = []
+    monkeypatch.setattr(cli, "_run", lambda *arguments: called.append(arguments))
+    assert CliRunner().invoke(cli.app, [stage, "structures"]).exit_code == 0
+    assert called == [(stage, "structures")]
+
+
+@pytest.mark.parametrize("stage", ["train_cnn", "train_yolo"])
+def test_a_training_command_runs_its_stage(stage, monkeypatch):
+    called = []
+    monkeypatch.setattr(cli, "_run", lambda *arguments: called.append(arguments))
+    assert CliRunner().invoke(cli.app, [stage]).exit_code == 0
+    assert called == [(stage,)]
+
+
+def test_help_waits_for_no_heavy_library():
+    code = "import sys, sonotrace.cli; print(*sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert not {"tensorflow", "keras", "torch", "ultralytics", "pandas", "sklearn", "cv2"} & set(done.stdout.split())

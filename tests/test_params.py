@@ -1,0 +1,149 @@
+"""Parameters are checked before any work, and an error names file, key and value."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sonotrace.errors import SonotraceError
+from sonotrace.params import Params, load
+
+SHIPPED = Path(__file__).parents[1] / "params.yaml"
+
+
+def _changed(folder, key, value=None, remove=False):
+    content = yaml.safe_load(SHIPPED.read_text())
+    *parents, last = key.split(".")
+    place = content
+    for parent in parents:
+        place = place[parent]
+    if remove:
+        del place[last]
+    else:
+        place[last] = value
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def _values(content, above=""):
+    for key, value in content.items():
+        yield f"{above}{key}", value
+        if isinstance(value, dict):
+            yield from _values(value, f"{above}{key}.")
+
+
+ALL = dict(_values(yaml.safe_load(SHIPPED.read_text())))
+
+
+def _message(path):
+    with pytest.raises(SonotraceError) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    return str(caught.value).removeprefix(f"{path}")
+
+
+def test_the_shipped_file_loads():
+    params = load(SHIPPED)
+    assert params.prepare.planes.width == 256
+    assert params.split.structures.fractions.train == 0.7
+
+
+def test_all_that_the_shipped_file_says_is_taken_over():
+    assert load(SHIPPED).model_dump(by_alias=True) == yaml.safe_load(SHIPPED.read_text())
+
+
+def test_the_sections_of_the_schema_are_those_of_the_file():
+    sections = [field.alias or name for name, field in Params.model_fields.items()]
+    assert sections == list(yaml.safe_load(SHIPPED.read_text()))
+
+
+@pytest.mark.parametrize("key", ALL)
+def test_every_key_is_required(tmp_path, key):
+    assert _message(_changed(tmp_path, key, remove=True)).startswith(f": {key}: missing; add it")
+
+
+@pytest.mark.parametrize("key", ["widht", *(f"{key}.widht" for key, value in ALL.items() if isinstance(value, dict))])
+def test_a_key_that_no_section_knows_is_refused(tmp_path, key):
+    path = _changed(tmp_path, key, 1)
+    assert _message(path) == f": {key}: no such parameter; remove it or correct its name"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("train_cnn.epochs", "ten", "train_cnn.epochs is 'ten': input should be a valid integer"),
+        ("train_cnn.epochs", 1.5, "train_cnn.epochs is 1.5: input should be a valid integer"),
+        ("train_cnn.epochs", True, "train_cnn.epochs is True: input should be a valid integer"),
+        ("train_cnn.epochs", None, "train_cnn.epochs is None: input should be a valid integer"),
+        ("split.planes.salt", 5, "split.planes.salt is 5: input should be a valid string"),
+        ("split.planes.use_official", "yes", "split.planes.use_official is 'yes': input should be a valid boolean"),
+        ("augment.planes.blur", "1", "augment.planes.blur is '1': input should be a valid number"),
+        ("prepare.planes", 256, "prepare.planes is 256: input should be a valid dictionary"),
+        ("prepare.planes.width", 16, "prepare.planes.width is 16: input should be greater than or equal to 32"),
+        ("prepare.planes.height", 5000, "prepare.planes.height is 5000: input should be less than or equal to 4096"),
+        ("augment.planes.flip", 1.5, "augment.planes.flip is 1.5: input should be less than or equal to 1"),
+        ("augment.planes.rotation", [5], "augment.planes.rotation is [5]: list should have at least 2 items"),
+        ("augment.planes.rotation", [0, 200], "augment.planes.rotation.1 is 200: input should be less than or equal"),
+        ("augment.planes.rotation", [9, 5], "augment.planes: rotation: least angle first, not [9.0, 5.0]"),
+        ("augment.planes.contrast", 1, "augment.planes.contrast is 1: input should be less than 1"),
+        ("augment.planes.zoom", float("nan"), "augment.planes.zoom is nan: input should be"),
+        ("validate.planes.max_quarantined", -0.1, "validate.planes.max_quarantined is -0.1: input should be greater"),
+        ("validate.planes.conflicting_labels", "ignore", "is 'ignore': input should be 'stop' or 'quarantine'"),
+        ("pull.planes.source", "web", "pull.planes.source is 'web': input should be 'phantom' or 'incoming'"),
+        ("prepare.planes.aspect", "crop", "prepare.planes.aspect is 'crop': input should be 'stretch' or 'letterbox'"),
+        ("split.planes.fractions.train", 0.6, "split.planes.fractions: train, val and test must add up to 1, not 0.9"),
+        ("split.planes.fractions.test", 0, "split.planes.fractions.test is 0: input should be greater than 0"),
+        ("pull.planes.patient_pattern", "^((", "pull.planes.patient_pattern is '^((': not a regular expression"),
+        ("pull.planes.patient_pattern", r"^(\d+)", r"is '^(\\d+)': needs a group named patient, such as"),
+        ("train_yolo.imgsz", 100, "train_yolo.imgsz is 100: input should be a multiple of 32"),
+        ("train_yolo.weights", "mine.pt", "train_yolo: weights_sha256: mine.pt holds weights: give their sha256"),
+        ("train_yolo.weights_sha256", "ABC", "train_yolo.weights_sha256 is 'ABC': string should match pattern"),
+        ("evaluate.structures.confidence", 1, "evaluate.structures.confidence is 1: input should be less than 1"),
+    ],
+)
+def test_a_value_out_of_place_is_named_with_what_is_allowed(tmp_path, key, value, said):
+    assert said in _message(_changed(tmp_path, key, value))
+
+
+def test_whole_numbers_do_for_fractional_ones(tmp_path):
+    assert load(_changed(tmp_path, "augment.planes.blur", 2)).augment.planes.blur == 2.0
+
+
+def test_other_mistakes_are_counted(tmp_path):
+    path = _changed(tmp_path, "train_cnn", {})
+    assert _message(path).endswith("(and 8 more)")
+
+
+def test_broken_yaml_is_named_by_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("pull:\n  planes: 1\n  - 2\nvalidate: 3\n")
+    assert _message(path).startswith(":3: ")
+    path.write_text("a: b\x07")
+    assert _message(path) == ": not YAML; mend the YAML there"
+    path.write_text("a: !!python/object/apply:os.system [ls]")
+    assert "could not determine a constructor" in _message(path)
+
+
+def test_a_missing_file_says_where_to_run(tmp_path):
+    assert _message(tmp_path / "params.yaml") == ": not there; run from the top folder of a checkout"
+
+
+@pytest.mark.parametrize("content", ["", "- a\n", "text"])
+def test_a_file_that_is_no_mapping_is_an_error(tmp_path, content):
+    (tmp_path / "params.yaml").write_text(content)
+    assert "dictionary" in _message(tmp_path / "params.yaml")
+
+
+@pytest.mark.xfail(strict=True, reason="params.load: UnicodeDecodeError passes")
+def test_a_file_that_is_not_utf8_is_an_error(tmp_path):
+    (tmp_path / "params.yaml").write_bytes(b"\xff\xfe")
+    assert _message(tmp_path / "params.yaml")
+
+
+@pytest.mark.xfail(strict=True, reason="params.load: of a key that stands twice the last one counts, unsaid")
+def test_a_key_that_stands_twice_is_an_error(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(SHIPPED.read_text().replace("  epochs:", "  epochs: 3\n  epochs:", 1))
+    assert "epochs" in _message(path)
