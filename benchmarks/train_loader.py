@@ -37,7 +37,7 @@ from sonotrace.parallel import available_cores
 from sonotrace.planes import PLANES
 from sonotrace.preparation import Preparation
 from sonotrace.stages.prepare import prepare_images
-from sonotrace.stages.train_cnn import _training_batches, one_hot, stack
+from sonotrace.stages.train_cnn import one_hot, stack, training_batches
 
 SIDE = 256
 REFERENCE = "Keras, image_dataset_from_directory on originals"
@@ -100,7 +100,7 @@ def loaders(train: pd.DataFrame, originals: Path, prepared: Path, classes: Path,
         verbose=False,
     )
     arrays = stack(files), one_hot(labels)
-    batches = _training_batches([([file], label) for file, label in zip(files, labels, strict=True)], batch, seed=1)
+    batches = training_batches([([file], label) for file, label in zip(files, labels, strict=True)], batch, seed=1)
     return {
         "sonotrace, prepared PNGs": lambda: batches,
         REFERENCE: lambda: folders,

@@ -67,7 +67,9 @@ def test_a_link_is_refused(tmp_path):
     _refused(tmp_path, archive, "is a link")
 
 
-@pytest.mark.parametrize("names", [("a.png", "A.PNG"), ("x/a.png", "X/a.png"), ("ß", "SS"), ("a/b", "a//b"), ("a", "./a")])
+@pytest.mark.parametrize(
+    "names", [("a.png", "A.PNG"), ("x/a.png", "X/a.png"), ("ß", "SS"), ("a/b", "a//b"), ("a", "./a")]
+)
 def test_members_that_fall_together_are_refused(tmp_path, names):
     archive = _zip(tmp_path / "bad.zip", [(zipfile.ZipInfo(name), "x") for name in names])
     _refused(tmp_path, archive, "stands twice")

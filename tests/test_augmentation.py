@@ -152,6 +152,8 @@ def test_boxes_mostly_out_of_view_are_dropped():
         (replace(STILL, zoom=1.25), (8, 4), (10, 5)),
         (replace(STILL, shift_x=3.0, shift_y=-2.0), (0, 0), (3, -2)),
         (replace(STILL, flip=True, shift_x=3.0), (5, 1), (-2, 1)),
+        (replace(STILL, flip=True, angle=90.0), (24, 0), (0, 24)),
+        (replace(STILL, shear=0.5, angle=90.0), (0, 20), (20, -10)),
     ],
 )
 def test_each_change_moves_points_about_the_centre(change, before, after):

@@ -1,12 +1,15 @@
 """Outputs are whole or not there."""
 
 import json
-import os
 
 import pandas as pd
 import pytest
 
 from sonotrace.outputs import building, remove, write_bytes, write_csv, write_json
+
+
+def _names(folder):
+    return [path.name for path in folder.iterdir()]
 
 
 def _fill(folder, content):
@@ -20,7 +23,7 @@ def test_a_finished_folder_takes_the_place_of_the_old_one(tmp_path):
         with building(out) as part:
             _fill(part, content)
     assert (out / "file").read_text() == "new"
-    assert [path.name for path in out.parent.iterdir()] == ["images"]
+    assert _names(out.parent) == ["images"]
 
 
 def test_the_old_output_stands_until_the_new_one_is_whole(tmp_path):
@@ -41,19 +44,21 @@ def test_a_failure_leaves_the_old_output_and_no_part(tmp_path, error):
             _fill(part, "half")
             raise error
 
-    pytest.raises(error, fail)
+    with pytest.raises(error):
+        fail()
     assert (out / "file").read_text() == "old"
-    assert os.listdir(tmp_path) == ["images"]
+    assert _names(tmp_path) == ["images"]
 
 
 def test_a_first_failure_leaves_nothing(tmp_path):
     def fail():
         with building(tmp_path / "images") as part:
             _fill(part, "half")
-            raise ValueError
+            raise ValueError("on purpose")
 
-    pytest.raises(ValueError, fail)
-    assert os.listdir(tmp_path) == []
+    with pytest.raises(ValueError, match="on purpose"):
+        fail()
+    assert _names(tmp_path) == []
 
 
 def test_what_a_killed_run_left_is_cleared_away(tmp_path):
@@ -61,7 +66,7 @@ def test_what_a_killed_run_left_is_cleared_away(tmp_path):
     with building(tmp_path / "images") as part:
         assert not part.exists()
         part.write_text("a file this time")
-    assert os.listdir(tmp_path) == ["images"]
+    assert _names(tmp_path) == ["images"]
 
 
 def test_removing_a_link_leaves_what_it_points_to(tmp_path):
@@ -69,10 +74,10 @@ def test_removing_a_link_leaves_what_it_points_to(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "there")
     remove(tmp_path / "link")
     remove(tmp_path / "never was")
-    assert os.listdir(tmp_path) == ["there"]
+    assert _names(tmp_path) == ["there"]
     assert (tmp_path / "there" / "file").read_text() == "kept"
     remove(tmp_path / "there")
-    assert os.listdir(tmp_path) == []
+    assert _names(tmp_path) == []
 
 
 def test_bytes_are_written_aside_and_renamed(tmp_path, monkeypatch):
@@ -87,14 +92,14 @@ def test_bytes_are_written_aside_and_renamed(tmp_path, monkeypatch):
     monkeypatch.setattr(type(path), "replace", seen)
     write_bytes(b"new", path)
     assert path.read_bytes() == b"new"
-    assert os.listdir(path.parent) == ["model"]
+    assert _names(path.parent) == ["model"]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
     write_bytes(b"old", path)
 
-    def full(part, content):
+    def full(part, _content):
         raise OSError(28, "No space left on device", str(part))
 
     monkeypatch.setattr(type(path), "write_bytes", full)
@@ -113,4 +118,3 @@ def test_json_keeps_the_order_of_keys_and_its_letters(tmp_path):
 def test_tables_have_unix_line_ends_and_no_index(tmp_path):
     write_csv(pd.DataFrame({"image": ["b", "a"], "n": [1, 2]}, index=[5, 3]), tmp_path / "x.csv")
     assert (tmp_path / "x.csv").read_bytes() == b"image,n\nb,1\na,2\n"
-

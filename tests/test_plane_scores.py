@@ -56,7 +56,7 @@ def test_a_plane_that_does_not_occur_is_left_out_of_the_means():
     assert found["macro_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert np.isnan([found["recall.femur"], found["f1.femur"], found["recall.thorax"], found["precision.thorax"]]).all()
     assert found["precision.femur"] == 0
-    assert found["roc_auc"] == pytest.approx((1 + 1) / 2)
+    assert found["roc_auc"] == pytest.approx((1 + 3 / 4) / 2)
 
 
 def test_one_plane_alone_has_no_roc_auc_and_no_curve():

@@ -54,9 +54,7 @@ def test_to_original_undoes_to_prepared(aspect, frame_width, frame_height, width
 
 
 @given(aspects, frames, frames, sizes, sizes, shares, shares)
-def test_a_point_inside_a_box_is_inside_the_prepared_box(
-    aspect, frame_width, frame_height, width, height, right, down
-):
+def test_a_point_inside_a_box_is_inside_the_prepared_box(aspect, frame_width, frame_height, width, height, right, down):
     box = np.array([width / 4, height / 5, width / 2, height / 3])
     point = box[:2] + np.array([right, down]) * (box[2:] - box[:2])
     at = Preparation(frame_width, frame_height, aspect, mask_overlays=False).placement(width, height)

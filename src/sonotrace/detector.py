@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sonotrace import environment
 from sonotrace.boxes import Boxes
 from sonotrace.canonical import read_yolo_entry
 from sonotrace.images import Grey
@@ -29,8 +30,14 @@ class Detections:
 
 
 def quiet_ultralytics() -> Any:
-    """Import Ultralytics without its reports and integrations; return its `YOLO`."""
+    """Import Ultralytics without its reports and integrations; return its `YOLO`.
+
+    Whenever it chooses a device it sets its own number of threads, one fewer than cores.
+    """
     from ultralytics import YOLO, settings  # type: ignore[attr-defined]
+    from ultralytics.utils import torch_utils
+
+    torch_utils.NUM_THREADS = environment.threads()  # type: ignore[attr-defined]
 
     loggers = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
     settings.update({"sync": False} | dict.fromkeys(loggers, False))  # type: ignore[no-untyped-call]

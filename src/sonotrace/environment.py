@@ -11,9 +11,11 @@ import tempfile
 from pathlib import Path
 
 from sonotrace.errors import SonotraceError
+from sonotrace.parallel import available_cores
 
 STATE = Path(".sonotrace")
 """What libraries keep between runs, in the checkout; it may be deleted at any time."""
+_THREADS = "SONOTRACE_THREADS"
 
 
 def isolate() -> None:
@@ -44,11 +46,17 @@ def isolate() -> None:
     }
 
 
+def threads() -> int:
+    """Return the number of threads that `use_threads` fixed, else the number of cores."""
+    return int(os.environ.get(_THREADS, available_cores()))
+
+
 def use_threads(count: int) -> None:
     """Fix the number of CPU threads of libraries that are imported after this.
 
     Sums of floats depend on it, and so do a model's bytes.
     """
+    os.environ[_THREADS] = str(count)
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(count)
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
     os.environ["TF_NUM_INTEROP_THREADS"] = str(count)

@@ -13,12 +13,12 @@ from sonotrace.errors import SonotraceError
 Grey = NDArray[np.uint8]
 """A grey image: shape (height, width), 0 black, 255 white."""
 
-_PNG = (
+PNG_OPTIONS = (
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
 )
-"""Of OpenCV's settings the fastest on speckle that still compress."""
+"""Of OpenCV's settings the fastest on speckle that still compress: writing time counts more than size."""
 
 cv2.setNumThreads(1)  # the pipeline works on many images at once instead
 
@@ -64,6 +64,6 @@ def damage(content: bytes) -> str:
 
 
 def write_png(image: Grey, path: Path) -> None:
-    """Write a grey image as PNG, lightly compressed: writing time counts more than size here."""
-    if not cv2.imwrite(str(path), image, _PNG):
-        raise OSError(f"{path}: cannot be written")
+    """Write a grey image as PNG; raises SonotraceError where the disk does not take it."""
+    if not cv2.imwrite(str(path), image, PNG_OPTIONS):
+        raise SonotraceError(f"{path}: cannot be written; check the space left on the disk")

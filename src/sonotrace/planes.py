@@ -34,7 +34,7 @@ def read_snapshot(folder: Path, table: str) -> list[Listed]:
         images.setdefault(path.stem, []).append(path)
     listed: list[Listed] = []
     named = set()
-    for line, row in _rows(folder / table):
+    for line, row in _rows(_find(folder, table)):
         image = _without_ending(row["Image_name"])
         named.add(image)
         listed.extend(
@@ -51,6 +51,12 @@ def read_snapshot(folder: Path, table: str) -> list[Listed]:
     for image in images.keys() - named:
         listed.extend(Listed(image=image, file=file) for file in images[image])
     return listed
+
+
+def _find(folder: Path, table: str) -> Path:
+    """Return where the table stands: in the folder, or in the one folder below that has it."""
+    found = sorted(folder.rglob(table)) if Path(table).name == table else []
+    return found[0] if len(found) == 1 else folder / table
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:

@@ -101,7 +101,8 @@ def without_overlays(image: Grey) -> Grey:
     if count < 2:
         return image
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    points = cv2.findNonZero((labels == largest).astype(np.uint8))
+    region = (labels == largest).astype(np.uint8)
+    (outline, *_), _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     mask = np.zeros_like(image)
-    cv2.fillConvexPoly(mask, cv2.convexHull(points), 255)
+    cv2.fillConvexPoly(mask, cv2.convexHull(outline), 255)
     return np.asarray(cv2.bitwise_and(image, mask))

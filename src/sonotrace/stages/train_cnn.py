@@ -57,7 +57,7 @@ def run() -> None:
     best = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=params.epochs, restore_best_weights=True)
     with bar("train_cnn", per_epoch * params.epochs) as advance, epoch_log(PLOTS / "train_cnn") as live:
         model.fit(
-            _training_batches(train, batch, params.seed),
+            training_batches(train, batch, params.seed),
             steps_per_epoch=per_epoch,
             epochs=params.epochs,
             validation_data=_validation_batches(val, params.batch),
@@ -118,7 +118,8 @@ def one_hot(labels: list[str]) -> NDArray[np.float32]:
     return np.eye(len(PLANES), dtype=np.float32)[[PLANES.index(label) for label in labels]]
 
 
-def _training_batches(train: list[tuple[list[Path], str]], batch: int, seed: int) -> Any:
+def training_batches(train: list[tuple[list[Path], str]], batch: int, seed: int) -> Any:
+    """Return a Keras data set of all batches; images (batch, height, width, 1), planes one-hot."""
     from keras.utils import PyDataset
 
     view_count = max(len(files) for files, _ in train)

@@ -117,8 +117,6 @@ def _train(params: TrainYolo, card: Path, work: Path, images: int) -> Path:
     device: Any = 0 if gpus and params.device != "cpu" else "cpu"
     batches = params.epochs * -(-images // params.batch)
     with bar("train_yolo", batches) as advance, epoch_log(PLOTS / "train_yolo") as live:
-        # Choosing the device, Ultralytics sets its own number of threads, one fewer than cores.
-        model.add_callback("on_train_start", lambda _: torch.set_num_threads(params.threads))
         model.add_callback("on_train_batch_end", lambda _: advance(1))
         model.add_callback("on_fit_epoch_end", lambda trainer: _report(trainer, live, params.epochs))
         model.train(

@@ -38,7 +38,8 @@ def run(data_set: str) -> None:
     write_csv(_cut_boxes(boxes, accepted), out / "boxes.csv")
     write_json(describe(data_set, manifest, accepted, quarantine, boxes), REPORTS / data_set / "data.json")
     reasons = ", ".join(f"{count} {reason}" for reason, count in _count(quarantine["reason"]).items())
-    say(f"validate: {len(accepted)} {data_set} images accepted, {len(quarantine)} quarantined {reasons}".rstrip())
+    why = f": {reasons}" if reasons else ""
+    say(f"validate: {len(accepted)} {data_set} images accepted, {len(quarantine)} rows quarantined{why}")
 
 
 def find_damages(manifest: pd.DataFrame, images: Path, data_set: str) -> dict[str, str]:

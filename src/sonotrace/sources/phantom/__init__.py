@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from sonotrace.errors import SonotraceError
+from sonotrace.images import write_png
 from sonotrace.sources.phantom.anatomy import PLANES, surroundings
 from sonotrace.sources.phantom.heads import augmented, head, yolo_line
 from sonotrace.sources.phantom.imaging import Exposure, Grey, picture
@@ -37,12 +38,6 @@ PLANE_SHARES = {
 IMAGES_PER_PATIENT = (0.34, 0.28, 0.18, 0.11, 0.06, 0.03)
 SECOND_IMAGE_SHARE = 0.2
 BATCH = 8
-# Of OpenCV's settings these are the fastest on speckle that also make the smallest files.
-PNG_OPTIONS = (
-    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
-)
 JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 95)
 SPLITS = ("train",) * 14 + ("valid", "test") * 3
 
@@ -209,7 +204,7 @@ def _draw_planes(drawing: Drawing, patient: Patient) -> list[Row]:
         image = picture(scene, patient.scanner, exposure, rng)
         ordinal, total = patient.planned[: index + 1].count(plane), patient.planned.count(plane)
         name = f"Patient{patient.number:05d}_Plane{PLANE_CODES[plane]}_{ordinal}_of_{total}"
-        _write_image(drawing.into / "images" / f"{name}.png", image, PNG_OPTIONS)
+        write_png(image, drawing.into / "images" / f"{name}.png")
         rows.append((name, plane))
     return rows
 
@@ -257,11 +252,11 @@ def _write_labelled(folder: Path, stem: str, image: Grey, marks: list[Mark]) -> 
     lines = [line for mark in marks if (line := yolo_line(mark, width, height))]
     label = folder / "labels" / f"{stem}.txt"
     label.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    _write_image(folder / "images" / f"{stem}.jpg", image, JPEG_OPTIONS)
+    _write_jpeg(folder / "images" / f"{stem}.jpg", image)
 
 
-def _write_image(path: Path, image: Grey, options: tuple[int, ...]) -> None:
-    if not cv2.imwrite(str(path), image, options):
+def _write_jpeg(path: Path, image: Grey) -> None:
+    if not cv2.imwrite(str(path), image, JPEG_OPTIONS):
         raise SonotraceError(f"{path}: cannot be written; check the space left on the disk")
 
 

@@ -1,0 +1,156 @@
+"""Copies of training images, seeded image by image."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from sonotrace.images import read_grey, write_png
+from sonotrace.manifest import CORNERS, read_table
+from sonotrace.outputs import write_csv
+from sonotrace.params import AugmentOne
+from sonotrace.stages.augment import copies_of, copy_name, images_to_augment, run
+
+WIDTH, HEIGHT = 64, 48
+
+
+def _picture(image):
+    seed = sum(map(ord, image))
+    return np.random.default_rng(seed).integers(1, 256, (HEIGHT, WIDTH), dtype=np.uint8)
+
+
+@pytest.fixture
+def prepared(work):
+    """Lay out split.csv, prepared images and boxes; rows are image -> (side, source image)."""
+
+    def lay_out(rows):
+        table = pd.DataFrame(
+            [(image, side, source) for image, (side, source) in rows.items()], columns=["image", "side", "source_image"]
+        )
+        write_csv(table, work / "data/structures/split/split.csv")
+        (work / "data/structures/prepare/images").mkdir(parents=True, exist_ok=True)
+        for image in rows:
+            write_png(_picture(image), work / f"data/structures/prepare/images/{image}.png")
+        boxes = [(image, "CSP", 20.0, 15.0, 40.0, 35.0) for image in rows]
+        write_csv(
+            pd.DataFrame(boxes, columns=["image", "structure", *CORNERS]), work / "data/structures/prepare/boxes.csv"
+        )
+
+    return lay_out
+
+
+def _outputs(work):
+    out = work / "data/structures/augment"
+    images = {path.stem: path.read_bytes() for path in (out / "images").iterdir()}
+    return images, read_table(out / "copies.csv"), read_table(out / "boxes.csv")
+
+
+ROWS = {"a": ("train", ""), "b": ("val", ""), "c": ("train", ""), "d": ("test", "")}
+
+
+def test_only_training_images_are_copied(work, prepared):
+    prepared(ROWS)
+    run("structures")
+    images, copies, boxes = _outputs(work)
+    assert set(images) == {f"{image}__{copy}" for image in "ac" for copy in (1, 2, 3)}
+    assert dict(zip(copies["copy"], copies["image"], strict=True)) == {name: name[0] for name in images}
+    assert set(boxes["image"]) == set(images)
+    assert list(boxes.columns) == ["image", "structure", *CORNERS]
+    assert set(boxes["structure"]) == {"CSP"}
+
+
+def test_copies_differ_from_the_original_and_from_each_other(work, prepared):
+    prepared(ROWS)
+    run("structures")
+    pictures = [_picture("a")]
+    pictures += [read_grey(work / f"data/structures/augment/images/a__{copy}.png") for copy in (1, 2, 3)]
+    assert len({picture.tobytes() for picture in pictures}) == 4
+    assert all(picture.shape == (HEIGHT, WIDTH) for picture in pictures)
+
+
+def test_two_runs_give_the_same_bytes(work, prepared):
+    prepared(ROWS)
+    found = []
+    for _ in range(2):
+        run("structures")
+        out = work / "data/structures/augment"
+        found.append({path: path.read_bytes() for path in out.rglob("*") if path.is_file()})
+    assert found[0] == found[1]
+
+
+def test_another_image_and_another_copy_change_no_other(work, prepared, set_param):
+    prepared(ROWS)
+    run("structures")
+    before, _, boxes_before = _outputs(work)
+    prepared(ROWS | {"0": ("train", ""), "bb": ("train", "")})
+    set_param("augment.structures.copies", 4)
+    run("structures")
+    after, _, boxes = _outputs(work)
+    assert len(after) == 16
+    assert before.items() <= after.items()
+    same = boxes[boxes["image"].isin(boxes_before["image"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(same, boxes_before)
+
+
+def test_another_seed_gives_other_copies(work, prepared, set_param):
+    prepared(ROWS)
+    run("structures")
+    before, *_ = _outputs(work)
+    set_param("augment.structures.seed", 2)
+    run("structures")
+    after, *_ = _outputs(work)
+    assert all(before[name] != after[name] for name in before)
+
+
+def test_zero_copies_leave_empty_tables(work, prepared, set_param):
+    prepared(ROWS)
+    set_param("augment.structures.copies", 0)
+    run("structures")
+    images, copies, boxes = _outputs(work)
+    assert not images
+    assert copies.empty
+    assert boxes.empty
+    assert (list(copies.columns), list(boxes.columns)) == (["copy", "image"], ["image", "structure", *CORNERS])
+
+
+def test_sources_that_come_as_several_copies_are_not_augmented_again(work, prepared, capsys):
+    prepared(
+        {
+            "s.rf.1": ("train", "s"),
+            "s.rf.2": ("train", "s"),
+            "t.rf.1": ("train", "t"),
+            "u.rf.1": ("val", "u"),
+            "plain": ("train", ""),
+            "other": ("train", ""),
+        }
+    )
+    table = read_table(work / "data/structures/split/split.csv")
+    assert images_to_augment(table) == ["other", "plain", "t.rf.1"]
+    run("structures")
+    assert set(_outputs(work)[1]["image"]) == {"other", "plain", "t.rf.1"}
+    assert "2 are augmented copies already" in capsys.readouterr().out
+
+
+def test_boxes_move_with_their_copy(tmp_path):
+    flip = {"copies": 1, "seed": 1, "rotation": [0, 0], "flip": 1, "min_visible": 0.3}
+    params = AugmentOne(**dict.fromkeys(["shift", "zoom", "shear", "blur", "brightness", "contrast"], 0), **flip)
+    write_png(_picture("a"), tmp_path / "a.png")
+    boxes = pd.DataFrame([("a", "CSP", 4.0, 5.0, 14.0, 25.0)], columns=["image", "structure", *CORNERS])
+    moved = copies_of("a", boxes, params, tmp_path, tmp_path)
+    assert moved.to_numpy().tolist() == [["a__1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25]]
+    assert (read_grey(tmp_path / "a__1.png") == _picture("a")[:, ::-1]).all()
+    assert boxes["image"].tolist() == ["a"]
+
+
+def test_a_copy_out_of_view_keeps_its_image_and_loses_its_box(work, prepared, set_param):
+    settings = yaml.safe_load((work / "params.yaml").read_text())["augment"]["structures"]
+    set_param("augment.structures", settings | {"min_visible": 1.0, "zoom": 0.5, "shift": 0.5, "copies": 30})
+    prepared({"a": ("train", "")})
+    run("structures")
+    images, copies, boxes = _outputs(work)
+    assert len(images) == len(copies) == 30
+    assert 0 < len(boxes) < 30
+
+
+def test_copies_are_named_after_their_image():
+    assert copy_name("Patient1_Plane2_1_of_2", 3) == "Patient1_Plane2_1_of_2__3"

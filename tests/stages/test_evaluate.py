@@ -1,0 +1,124 @@
+"""Figures stand under the names that the model states, over whole patients of the test side."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sonotrace import classifier
+from sonotrace.errors import SonotraceError
+from sonotrace.images import write_png
+from sonotrace.manifest import box_table, read_table
+from sonotrace.outputs import write_csv
+from sonotrace.planes import PLANES
+from sonotrace.stages.evaluate import _write_metrics, run
+
+LABELS = {"a": "brain", "b": "brain", "c": "femur", "d": "thorax", "e": "abdomen", "f": "femur"}
+LEVELS = {"brain": 10, "femur": 60, "thorax": 110, "abdomen": 160}
+
+
+@pytest.fixture(autouse=True)
+def _environment_restored(monkeypatch):
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    for name in (*names, "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, "1")
+
+
+@pytest.fixture
+def prepared(work, set_param):
+    """Lay out six test images, each in the grey level of its plane, and a training image."""
+    set_param("evaluate.planes.bootstrap", 100)
+    table = pd.DataFrame({"image": list(LABELS), "patient": list("112233"), "label": LABELS.values(), "side": "test"})
+    table.loc[len(table)] = ["z", "9", "brain", "train"]
+    write_csv(table, work / "data/planes/split/split.csv")
+    write_csv(box_table([]), work / "data/planes/prepare/boxes.csv")
+    (work / "data/planes/prepare/images").mkdir()
+    for image, label in LABELS.items():
+        write_png(np.full((32, 32), LEVELS[label], np.uint8), work / f"data/planes/prepare/images/{image}.png")
+    return work
+
+
+def _model(order, mistaken=()):
+    """Make a classifier that tells planes by their grey level and gives them in `order`."""
+
+    class Model:
+        planes = order
+
+        def __init__(self, path):
+            assert path.as_posix() == "models/planes.keras"
+
+        def probabilities(self, images):
+            found = np.full((len(images), len(order)), 0.1)
+            for row, image in zip(found, images, strict=True):
+                plane = next(name for name, level in LEVELS.items() if level == image[0, 0])
+                row[order.index("thorax" if plane in mistaken else plane)] = 0.7
+            return found
+
+    return Model
+
+
+@pytest.mark.parametrize("order", [PLANES, PLANES[::-1], ("femur", "abdomen", "thorax", "brain")])
+def test_probabilities_count_for_the_plane_that_the_model_names(prepared, monkeypatch, order):
+    monkeypatch.setattr(classifier, "PlaneClassifier", _model(order, mistaken={"femur"}))
+    run("planes")
+    detail = json.loads((prepared / "metrics/planes_detail.json").read_text())
+    recalls = {plane: scores["recall"]["value"] for plane, scores in detail["per_plane"].items()}
+    assert recalls == {"abdomen": 1, "brain": 1, "femur": 0, "thorax": 1}
+    assert {plane: scores["n"] for plane, scores in detail["per_plane"].items()} == {
+        "abdomen": 1,
+        "brain": 2,
+        "femur": 2,
+        "thorax": 1,
+    }
+    assert detail["overall"]["accuracy"]["value"] == round(4 / 6, 4)
+    predictions = read_table(prepared / "data/planes/evaluate/predictions.csv")
+    named = {image: "thorax" if label == "femur" else label for image, label in LABELS.items()}
+    assert dict(zip(predictions["image"], predictions["predicted"], strict=True)) == named
+    for row in predictions.to_dict("records"):
+        assert float(row[row["predicted"]]) == 0.7
+    confusion = pd.read_csv(prepared / "plots/planes/confusion.csv")
+    assert confusion[confusion["actual"] == "femur"]["predicted"].tolist() == ["thorax"] * 2
+
+
+def test_headline_and_detail_agree_and_count_the_test_side(prepared, monkeypatch):
+    monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES, mistaken={"femur"}))
+    run("planes")
+    headline = json.loads((prepared / "metrics/planes.json").read_text())
+    detail = json.loads((prepared / "metrics/planes_detail.json").read_text())
+    assert (headline["n_images"], headline["n_patients"]) == (6, 3)
+    assert {name: figure["value"] for name, figure in detail["overall"].items()} == {
+        name: value for name, value in headline.items() if not name.startswith("n_")
+    }
+    for figure in detail["overall"].values():
+        assert figure["low"] <= figure["value"] <= figure["high"]
+
+
+def test_the_same_model_and_seed_give_the_same_bytes(prepared, monkeypatch):
+    monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES, mistaken={"brain"}))
+    found = []
+    for _ in range(2):
+        run("planes")
+        found.append(
+            {path: path.read_bytes() for name in ("metrics", "plots") for path in (prepared / name).rglob("*.*")}
+        )
+    assert found[0] == found[1]
+
+
+def test_no_test_images_is_an_error(work):
+    write_csv(
+        pd.DataFrame({"image": ["a"], "patient": ["1"], "label": ["brain"], "side": ["train"]}),
+        work / "data/planes/split/split.csv",
+    )
+    with pytest.raises(SonotraceError, match=r"planes: no test images; .*split\.planes\.salt"):
+        run("planes")
+
+
+def test_undefined_figures_are_null(work):
+    nan = float("nan")
+    found = {"recall": (0.5, 0.123456, 1.0), "map50": (nan, nan, nan), "recall.CSP": (nan, nan, nan)}
+    _write_metrics("structures", found, {"n_images": 2}, {"CSP": 0})
+    assert json.loads((work / "metrics/structures.json").read_text()) == {"recall": 0.5, "map50": None, "n_images": 2}
+    detail = json.loads((work / "metrics/structures_detail.json").read_text())
+    assert detail["overall"]["recall"] == {"value": 0.5, "low": 0.1235, "high": 1.0}
+    assert detail["per_structure"] == {"CSP": {"n": 0, "recall": {"value": None, "low": None, "high": None}}}

@@ -1,0 +1,95 @@
+"""Accepted images come to one size, with their boxes."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sonotrace.images import read_grey, write_png
+from sonotrace.manifest import CORNERS, box_table, image_table, read_table
+from sonotrace.outputs import write_csv
+from sonotrace.preparation import Preparation
+from sonotrace.stages.prepare import move_boxes, run
+
+
+def _box(image, corners, structure="CSP"):
+    return {"image": image, "file": f"{image}.png", "structure": structure, **dict(zip(CORNERS, corners, strict=True))}
+
+
+def _accepted(sizes):
+    return image_table(
+        [
+            {"image": image, "file": f"in/{image}.png", "width": width, "height": height}
+            for image, (width, height) in sizes.items()
+        ]
+    )
+
+
+@pytest.mark.parametrize("aspect", ["stretch", "letterbox"])
+def test_the_stage_brings_all_images_and_boxes_to_one_size(work, set_param, aspect):
+    set_param("prepare.structures", {"width": 96, "height": 64, "aspect": aspect, "mask_overlays": False})
+    sizes = {"a": (192, 100), "b": (48, 80), "no boxes": (96, 64)}
+    corners = {"a": (20, 10, 120, 50), "b": (8, 16, 40, 72)}
+    (work / "data/structures/pull/images/in").mkdir(parents=True)
+    for image, (width, height) in sizes.items():
+        picture = np.zeros((height, width), np.uint8)
+        x0, y0, x1, y1 = corners.get(image, (0, 0, 0, 0))
+        picture[y0:y1, x0:x1] = 255
+        write_png(picture, work / f"data/structures/pull/images/in/{image}.png")
+    validate = work / "data/structures/validate"
+    write_csv(_accepted(sizes), validate / "accepted.csv")
+    write_csv(
+        box_table([_box(image, box) for image, box in corners.items()]).drop(columns="file"), validate / "boxes.csv"
+    )
+    run("structures")
+    out = work / "data/structures/prepare"
+    assert sorted(path.name for path in (out / "images").iterdir()) == ["a.png", "b.png", "no boxes.png"]
+    boxes = read_table(out / "boxes.csv")
+    assert list(boxes["image"]) == ["a", "b"]
+    for row in boxes.itertuples():
+        image = read_grey(out / "images" / f"{row.image}.png")
+        assert image.shape == (64, 96)
+        y, x = np.nonzero(image > 127)
+        bounds = [x.min(), y.min(), x.max() + 1, y.max() + 1]
+        np.testing.assert_allclose(bounds, [row.x0, row.y0, row.x1, row.y1], atol=1.01)
+
+
+def test_a_second_run_gives_the_same_bytes_and_drops_what_is_no_longer_accepted(work):
+    (work / "data/planes/pull/images/in").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 50, 70), dtype=np.uint8)
+    for image, picture in zip("ab", noise, strict=True):
+        cv2.imwrite(str(work / f"data/planes/pull/images/in/{image}.png"), picture)
+    write_csv(box_table([]).drop(columns="file"), work / "data/planes/validate/boxes.csv")
+    contents = []
+    for images in ("ab", "a"):
+        write_csv(_accepted(dict.fromkeys(images, (70, 50))), work / "data/planes/validate/accepted.csv")
+        run("planes")
+        contents.append({path.name: path.read_bytes() for path in (work / "data/planes/prepare/images").iterdir()})
+    assert set(contents[0]) == {"a.png", "b.png"}
+    assert contents[1] == {"a.png": contents[0]["a.png"]}
+
+
+names = st.sampled_from("abcd")
+
+
+@given(
+    st.lists(st.tuples(names, st.floats(0, 0.4), st.floats(0.5, 1)), max_size=8),
+    st.sampled_from(["stretch", "letterbox"]),
+)
+def test_boxes_go_with_their_own_image_in_their_order(listed, aspect):
+    sizes = {"a": (100, 50), "b": (50, 100), "c": (640, 480), "d": (100, 50)}
+    corners = [
+        (sizes[n][0] * low, sizes[n][1] * low, sizes[n][0] * high, sizes[n][1] * high) for n, low, high in listed
+    ]
+    boxes = pd.DataFrame(
+        [_box(image, box) for (image, *_), box in zip(listed, corners, strict=True)],
+        columns=["image", "structure", *CORNERS],
+    ).astype(dict.fromkeys(CORNERS, float))
+    preparation = Preparation(64, 64, aspect, mask_overlays=False)
+    moved = move_boxes(boxes, _accepted(sizes), preparation)
+    assert list(moved["image"]) == [image for image, *_ in listed]
+    for (image, *_), before, after in zip(listed, corners, moved[CORNERS].to_numpy(), strict=True):
+        expected = preparation.placement(*sizes[image]).to_prepared(np.array([before]))[0]
+        np.testing.assert_allclose(after, expected, atol=0.001)
