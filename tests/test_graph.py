@@ -85,12 +85,7 @@ def _dependencies(stage):
     return {module for module, file in MODULES.items() if any(file == path or path in file.parents for path in paths)}
 
 
-MISSING = pytest.mark.xfail(strict=True, reason="train_yolo imports detector, which imports boxes, images, preparation")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=MISSING) if name == "train_yolo" else name for name in STAGES]
-)
+@pytest.mark.parametrize("name", STAGES)
 def test_every_module_that_a_stage_reaches_is_among_its_dependencies(stages, name):
     module = f"sonotrace.stages.{name.split('@')[0]}"
     needed = _reached(module, OTHER_BRANCH.get(name, set()))

@@ -97,5 +97,5 @@ def test_a_missing_image_is_named(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path):
-    with pytest.raises(OSError, match=r"image\.png"):
+    with pytest.raises(SonotraceError, match=r"image\.png: cannot be written"):
         write_png(_picture(), tmp_path / "gone" / "image.png")

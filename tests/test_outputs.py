@@ -85,12 +85,15 @@ def test_bytes_are_written_aside_and_renamed(tmp_path, monkeypatch):
     write_bytes(b"old", path)
     rename = type(path).replace
 
-    def seen(part, to):
-        assert (part.name, part.read_bytes(), to.read_bytes()) == ("model.part", b"new", b"old")
+    seen = []
+
+    def watch(part, to):
+        seen.append((part.name, part.read_bytes(), to.read_bytes()))
         return rename(part, to)
 
-    monkeypatch.setattr(type(path), "replace", seen)
+    monkeypatch.setattr(type(path), "replace", watch)
     write_bytes(b"new", path)
+    assert seen == [("model.part", b"new", b"old")]
     assert path.read_bytes() == b"new"
     assert _names(path.parent) == ["model"]
 

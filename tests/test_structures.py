@@ -120,7 +120,6 @@ def test_a_data_yaml_without_names_is_named(tmp_path, content):
         read_snapshot(tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="structures._class_names reads a single name letter by letter")
 def test_a_single_word_is_no_list_of_class_names(tmp_path):
     (tmp_path / "data.yaml").write_text("names: CSP\n")
     with pytest.raises(SonotraceError, match=r"data\.yaml: no usable list of class names"):

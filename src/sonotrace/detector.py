@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sonotrace import environment
 from sonotrace.boxes import Boxes
 from sonotrace.canonical import read_yolo_entry
+from sonotrace.environment import quiet_ultralytics
 from sonotrace.images import Grey
 from sonotrace.preparation import Preparation
 from sonotrace.progress import native_noise_hidden
@@ -27,21 +26,6 @@ class Detections:
     structures: list[str]
     confidences: NDArray[np.float64]
     boxes: Boxes
-
-
-def quiet_ultralytics() -> Any:
-    """Import Ultralytics without its reports and integrations; return its `YOLO`.
-
-    Whenever it chooses a device it sets its own number of threads, one fewer than cores.
-    """
-    from ultralytics import YOLO, settings  # type: ignore[attr-defined]
-    from ultralytics.utils import torch_utils
-
-    torch_utils.NUM_THREADS = environment.threads()  # type: ignore[attr-defined]
-
-    loggers = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
-    settings.update({"sync": False} | dict.fromkeys(loggers, False))  # type: ignore[no-untyped-call]
-    return YOLO
 
 
 class StructureDetector:

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from sonotrace.errors import SonotraceError
 from sonotrace.parallel import available_cores
@@ -66,6 +67,21 @@ def use_device(device: str) -> None:
     """Hide the GPUs where the parameters say `cpu`; call it before a framework is imported."""
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def quiet_ultralytics() -> Any:
+    """Import Ultralytics without its reports and integrations; return its `YOLO`.
+
+    Whenever it chooses a device it sets its own number of threads, one fewer than cores.
+    """
+    from ultralytics import YOLO, settings  # type: ignore[attr-defined]
+    from ultralytics.utils import torch_utils
+
+    torch_utils.NUM_THREADS = threads()  # type: ignore[attr-defined]
+
+    loggers = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")
+    settings.update({"sync": False} | dict.fromkeys(loggers, False))  # type: ignore[no-untyped-call]
+    return YOLO
 
 
 def require_gpu(section: str, found: bool) -> None:

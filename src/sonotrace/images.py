@@ -24,7 +24,10 @@ cv2.setNumThreads(1)  # the pipeline works on many images at once instead
 
 
 def decode_grey(content: bytes) -> Grey | None:
-    """Decode a PNG or JPEG to 8-bit grey, or return None where it is damaged or cut short.
+    """Decode a PNG or JPEG to 8-bit grey, or return None where that fails.
+
+    It fails where the file is cut short, and for any other damage to a PNG, which carries checksums;
+    a JPEG whose pixels were altered in place decodes to other pixels.
 
     Colour becomes ITU-R BT.601 luma and 16-bit samples keep their high byte, as OpenCV does both.
     """

@@ -93,7 +93,7 @@ class Fractions(Section):
     def _add_up(self) -> Self:
         total = self.train + self.val + self.test
         if abs(total - 1) > 1e-9:
-            raise ValueError(f"train, val and test must add up to 1, not {total:g}")
+            raise ValueError(f"train: train, val and test must add up to 1, not {total:g}")
         return self
 
 
@@ -207,9 +207,11 @@ def load(path: Path = PATH) -> Params:
     Raises SonotraceError with the first key that is wrong, its value and what is allowed.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise SonotraceError(f"{path}: not there; run from the top folder of a checkout") from None
+    except UnicodeDecodeError as error:
+        raise SonotraceError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else f"{path}"
@@ -221,9 +223,21 @@ def load(path: Path = PATH) -> Params:
         raise SonotraceError(_first_problem(path, error)) from None
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML as everywhere, but a key that stands twice is an error rather than silently the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.composer.ComposerError(None, None, f"key {key.value} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _first_problem(path: Path, error: ValidationError) -> str:
     problem: Any = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in problem["loc"])
+    key = ".".join(str(part) for part in problem["loc"]) or "the file"
     others = error.error_count() - 1
     more = f" (and {others} more)" if others else ""
     if problem["type"] == "extra_forbidden":
@@ -231,6 +245,9 @@ def _first_problem(path: Path, error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"{path}: {key}: missing; add it as in the file the project ships{more}"
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):
+        name, _, message = message.partition(": ")
+        key = f"{key}.{name}"
     value = problem["input"]
     shown = "" if isinstance(value, dict) else f" is {value!r}"
     return f"{path}: {key}{shown}: {message[0].lower()}{message[1:]}{more}"

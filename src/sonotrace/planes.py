@@ -55,7 +55,7 @@ def read_snapshot(folder: Path, table: str) -> list[Listed]:
 
 def _find(folder: Path, table: str) -> Path:
     """Return where the table stands: in the folder, or in the one folder below that has it."""
-    found = sorted(folder.rglob(table)) if Path(table).name == table else []
+    found = [path for path in folder.rglob("*") if path.name == table]
     return found[0] if len(found) == 1 else folder / table
 
 
@@ -72,7 +72,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise SonotraceError(f"{path}: byte {error.start} is not UTF-8; save the table as UTF-8") from None
     lines = text.splitlines()
     separator = ";" if lines and ";" in lines[0] else ","
-    reader = csv.DictReader(lines, delimiter=separator, restkey="")
+    reader = csv.DictReader(lines, delimiter=separator, restkey="", restval="")
     names = [name.strip() for name in reader.fieldnames or []]
     reader.fieldnames = names
     for needed in ("Image_name", "Plane"):

@@ -67,11 +67,11 @@ def _class_names(card: Path) -> list[str]:
         names = yaml.safe_load(card.read_text(encoding="utf-8"))["names"]
         if isinstance(names, dict):
             names = [names[index] for index in range(len(names))]
-        return [str(name) for name in names]
     except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
-        raise SonotraceError(
-            f"{card}: no usable list of class names; export again as YOLOv8, or add `names: [...]`"
-        ) from None
+        names = None
+    if not isinstance(names, list):
+        raise SonotraceError(f"{card}: no usable list of class names; export again as YOLOv8, or add `names: [...]`")
+    return [str(name) for name in names]
 
 
 def _label_file(image: Path, root: Path) -> Path:

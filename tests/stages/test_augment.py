@@ -135,11 +135,12 @@ def test_boxes_move_with_their_copy(tmp_path):
     flip = {"copies": 1, "seed": 1, "rotation": [0, 0], "flip": 1, "min_visible": 0.3}
     params = AugmentOne(**dict.fromkeys(["shift", "zoom", "shear", "blur", "brightness", "contrast"], 0), **flip)
     write_png(_picture("a"), tmp_path / "a.png")
-    boxes = pd.DataFrame([("a", "CSP", 4.0, 5.0, 14.0, 25.0)], columns=["image", "structure", *CORNERS])
+    beyond, within = ("a", "MIDLINE_FALX", 70.0, 5.0, 80.0, 25.0), ("a", "CSP", 4.0, 5.0, 14.0, 25.0)
+    boxes = pd.DataFrame([beyond, within], columns=["image", "structure", *CORNERS])
     moved = copies_of("a", boxes, params, tmp_path, tmp_path)
     assert moved.to_numpy().tolist() == [["a__1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25]]
     assert (read_grey(tmp_path / "a__1.png") == _picture("a")[:, ::-1]).all()
-    assert boxes["image"].tolist() == ["a"]
+    assert boxes["image"].tolist() == ["a", "a"]
 
 
 def test_a_copy_out_of_view_keeps_its_image_and_loses_its_box(work, prepared, set_param):

@@ -17,7 +17,8 @@ def snapshot(
 ) -> Path:
     """Return `origin`, or `into` with the contents of the one zip file that `origin` holds."""
     archives = sorted(origin.glob("*.zip"))
-    unpacked = (origin / params["table"]).exists() if "table" in params else any(origin.rglob("data.yaml"))
+    table = params.get("table", "data.yaml")
+    unpacked = any(path.name == table for path in origin.rglob("*"))
     if unpacked or len(archives) != 1:
         return origin
     unpack(archives[0], into)

@@ -108,12 +108,10 @@ def _train(params: TrainYolo, card: Path, work: Path, images: int) -> Path:
     with native_noise_hidden():
         import torch
 
-        from sonotrace.detector import quiet_ultralytics
-
         gpus = torch.cuda.device_count()
         if params.device == "gpu":
             environment.require_gpu("train_yolo", gpus > 0)
-        model = quiet_ultralytics()(params.weights, task="detect")
+        model = environment.quiet_ultralytics()(params.weights, task="detect")
     device: Any = 0 if gpus and params.device != "cpu" else "cpu"
     batches = params.epochs * -(-images // params.batch)
     with bar("train_yolo", batches) as advance, epoch_log(PLOTS / "train_yolo") as live:

@@ -35,8 +35,9 @@ def run(data_set: str) -> None:
     write_csv(quarantine, out / "quarantine.csv")
     _check_share(data_set, len(manifest), quarantine, params.max_quarantined)
     write_csv(accepted, out / "accepted.csv")
-    write_csv(_cut_boxes(boxes, accepted), out / "boxes.csv")
-    write_json(describe(data_set, manifest, accepted, quarantine, boxes), REPORTS / data_set / "data.json")
+    used = cut_boxes(boxes, accepted)
+    write_csv(used, out / "boxes.csv")
+    write_json(describe(data_set, manifest, accepted, quarantine, used), REPORTS / data_set / "data.json")
     reasons = ", ".join(f"{count} {reason}" for reason, count in _count(quarantine["reason"]).items())
     why = f": {reasons}" if reasons else ""
     say(f"validate: {len(accepted)} {data_set} images accepted, {len(quarantine)} rows quarantined{why}")
@@ -68,10 +69,7 @@ def judge(
     Planes get their plane's name as `label`. The quarantine has the columns image, file,
     labelled_by, reason and detail.
     """
-    ids = manifest.groupby("image")["sha256"]
-    id_count, id_contents = ids.transform("size"), ids.transform("nunique")
-    repeated = manifest.duplicated("image")
-    label_count = manifest.groupby("image")["label"].transform("nunique")
+    contents = manifest[manifest["file"] != ""].groupby("image")["sha256"].nunique()
     bad_boxes = {} if boxes.empty else box_faults(boxes, manifest)
     kept, quarantined = [], []
     for position, row in enumerate(manifest.itertuples(index=False)):
@@ -86,12 +84,10 @@ def judge(
             reason, detail = "unreadable patient", f"pull.{data_set}.patient_pattern does not fit"
         elif data_set == "planes" and planes.plane_of(row.label) is None:
             reason, detail = "unknown label", row.label
-        elif id_count.iloc[position] > 1 and id_contents.iloc[position] > 1:
-            reason, detail = "same id twice", f"{id_count.iloc[position]} different images have this id"
+        elif contents[row.image] > 1:
+            reason, detail = "same id twice", f"{contents[row.image]} different images have this id"
         elif (row.image, row.file) in bad_boxes:
             reason, detail = bad_boxes[row.image, row.file]
-        elif repeated.iloc[position] and label_count.iloc[position] == 1:
-            reason, detail = "same id twice", "the row or image before it is kept"
         if reason:
             quarantined.append((row.image, row.file, row.labelled_by, reason, detail))
         else:
@@ -115,6 +111,8 @@ def box_faults(boxes: pd.DataFrame, manifest: pd.DataFrame) -> dict[tuple[str, s
     unknown = ~table["structure"].isin(structures.STRUCTURES)
     empty = (table["x1"] - table["x0"] <= 0) | (table["y1"] - table["y0"] <= 0)
     outside = (table[["x0", "y0"]] < -BOX_TOLERANCE).any(axis=1) | (table["x1"] > width) | (table["y1"] > height)
+    for low, high, size in (("x0", "x1", "width"), ("y0", "y1", "height")):
+        outside |= np.minimum(table[high], table[size]) <= np.maximum(table[low], 0)  # nothing is left once cut
     faults = np.select(
         [unreadable, unknown, empty, outside],
         ["unreadable box", "box of unknown class", "box of zero size", "box outside the image"],
@@ -131,7 +129,7 @@ def box_faults(boxes: pd.DataFrame, manifest: pd.DataFrame) -> dict[tuple[str, s
 def set_copies_apart(
     data_set: str, accepted: pd.DataFrame, boxes: pd.DataFrame, conflicting: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Keep one of each group of byte-identical images, the first by id, and quarantine the rest.
+    """Keep one of each group of byte-identical images or rows, the first by id, and quarantine the rest.
 
     Where identical images carry different labels, raises SonotraceError if `conflicting` is
     `stop`, and quarantines them all if it is `quarantine`.
@@ -143,7 +141,7 @@ def set_copies_apart(
             continue
         if len(set(labels[group.index])) > 1:
             said = zip(group["labelled_by"], labels[group.index], strict=True)
-            shown = " but ".join(f"{where} says {label}" for where, label in list(said))
+            shown = " but ".join(f"{where} says {label or 'nothing'}" for where, label in list(said))
             if conflicting == "stop":
                 raise SonotraceError(
                     f"{data_set}: identical images {', '.join(group['image'].unique())}: {shown}; correct the "
@@ -151,8 +149,10 @@ def set_copies_apart(
                 )
             drop |= dict.fromkeys(group.index, ("conflicting labels", shown))
         else:
-            first = group["image"].iloc[0]
-            drop |= dict.fromkeys(group.index[1:], ("identical copy", f"same bytes as {first}"))
+            first = group.iloc[0]
+            for at, image in group["image"].iloc[1:].items():
+                reason = "same id twice" if image == first["image"] else "identical copy"
+                drop[at] = (reason, f"same bytes as {first['file']}, labelled by {first['labelled_by']}")
     apart = accepted.loc[list(drop), ["image", "file", "labelled_by"]]
     apart["reason"] = [reason for reason, _ in drop.values()]
     apart["detail"] = [detail for _, detail in drop.values()]
@@ -184,7 +184,8 @@ def _check_share(data_set: str, rows: int, quarantine: pd.DataFrame, limit: floa
     )
 
 
-def _cut_boxes(boxes: pd.DataFrame, accepted: pd.DataFrame) -> pd.DataFrame:
+def cut_boxes(boxes: pd.DataFrame, accepted: pd.DataFrame) -> pd.DataFrame:
+    """Return the boxes of accepted images, cut to their image."""
     sized = boxes.merge(accepted[["image", "file", "width", "height"]], on=["image", "file"])
     for low, high, size in (("x0", "x1", "width"), ("y0", "y1", "height")):
         sized[[low, high]] = sized[[low, high]].clip(lower=0).clip(upper=sized[size], axis=0)
@@ -199,8 +200,7 @@ def describe(
     boxes: pd.DataFrame,
 ) -> dict[str, object]:
     """Return the data report: counts only, no patient and no image is named."""
-    used = boxes[boxes["image"].isin(accepted["image"])]
-    classes = accepted["label"] if data_set == "planes" else used["structure"]
+    classes = accepted["label"] if data_set == "planes" else boxes["structure"]
     sizes = accepted["width"].astype(str) + "x" + accepted["height"].astype(str)
     return {
         "rows": len(manifest),
