@@ -5,6 +5,7 @@
 # conda environment or container for each rule: there is none, since the hash-pinned lock is the
 # environment, and the same for both engines.
 import sys
+import time
 from pathlib import Path
 
 import networkx
@@ -29,20 +30,23 @@ def rule_name(stage):
 
 
 def verdict(stage):
-    """A file that is newer than the outputs of an outdated stage, so that Snakemake runs it."""
+    """A file that is newer than the outputs of an outdated stage, so that Snakemake runs it.
+
+    Its content is new too: Snakemake lets a newer input pass whose checksum it has seen.
+    """
     mark = Path(".sonotrace/outdated", rule_name(stage))
     mark.parent.mkdir(parents=True, exist_ok=True)
     if stage in outdated or not mark.exists():
-        mark.touch()
+        mark.write_text(str(time.time_ns()))
     return str(mark)
 
 
 def inputs(stage):
     paths = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
-    # `ancient` keeps Snakemake's own clock out of it.
-    return [ancient(path) for path in paths] + [
-        verdict(stage) if stage in outdated else ancient(verdict(stage))
-    ]
+    paths.append(verdict(stage))
+    # `ancient` keeps Snakemake's own clock out of it. Stages that are outdated go without: what
+    # follows a job that runs is run only through inputs that may be newer.
+    return paths if stage in outdated else [ancient(path) for path in paths]
 
 
 def outputs(stage):

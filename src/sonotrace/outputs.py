@@ -32,6 +32,21 @@ def building(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside `path` to work in; it goes when the block ends.
+
+    Its name is fixed, so that what a killed run left there goes with the next.
+    """
+    part = path.with_name(path.name + PART)
+    remove(part)
+    part.mkdir(parents=True)
+    try:
+        yield part
+    finally:
+        remove(part)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder tree, if it is there."""
     if path.is_dir() and not path.is_symlink():

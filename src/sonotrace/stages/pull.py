@@ -10,7 +10,6 @@ import importlib
 import io
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -18,7 +17,7 @@ from PIL import Image
 from sonotrace import planes, structures
 from sonotrace.errors import SonotraceError
 from sonotrace.manifest import box_table, image_table
-from sonotrace.outputs import building, write_csv
+from sonotrace.outputs import building, scratch, write_csv
 from sonotrace.parallel import available_cores, in_order
 from sonotrace.params import load
 from sonotrace.progress import bar, say
@@ -37,11 +36,11 @@ def run(data_set: str) -> None:
     out = folder(data_set, "pull")
     out.mkdir(parents=True, exist_ok=True)
     source = importlib.import_module(f"sonotrace.sources.{params.source}")
-    with tempfile.TemporaryDirectory(dir=out, prefix="snapshot-", suffix=".part") as into:
+    with scratch(out / "snapshot") as into:
         expected = settings.get("images", 0)
         say(f"pull: {data_set} from {params.source} ({origin})")
         with bar("snapshot", expected) as advance:
-            at = source.snapshot(data_set, origin, settings, Path(into), available_cores(), advance)
+            at = source.snapshot(data_set, origin, settings, into, available_cores(), advance)
         if data_set == "planes":
             listed = planes.read_snapshot(at, settings.get("table", "image_label.csv"))
         else:

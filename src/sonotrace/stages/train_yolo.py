@@ -5,7 +5,6 @@ Needs `split.csv` and the prepared images and boxes with their augmented copies;
 """
 
 import hashlib
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pandas as pd
 from sonotrace import environment
 from sonotrace.errors import SonotraceError
 from sonotrace.manifest import read_table
+from sonotrace.outputs import scratch
 from sonotrace.params import PrepareOne, TrainYolo, load
 from sonotrace.progress import bar, epoch_log, native_noise_hidden, say
 from sonotrace.stages import MODELS, PLOTS, folder
@@ -28,17 +28,14 @@ def run() -> None:
     environment.use_device(params.device)
     _check_weights(params)
     table = read_table(folder("structures", "split") / "split.csv")
-    out = folder("structures", "train_yolo")
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix="run-", suffix=".part") as work:
-        card, images = lay_out(table, Path(work).resolve(), preparation)
+    with scratch(folder("structures", "train_yolo")) as work:
+        card, images = lay_out(table, work.resolve(), preparation)
         from_scratch = "from scratch" if params.weights.endswith(".yaml") else "from local weights"
         say(f"train_yolo: {params.weights} {from_scratch}, {images} images, {params.epochs} epochs")
-        trained = _train(params, card, Path(work).resolve(), images)
+        trained = _train(params, card, work.resolve(), images)
         from sonotrace.canonical import write_yolo
 
         write_yolo(trained, {"prepare": preparation.model_dump(), "imgsz": params.imgsz}, MODELS["structures"])
-    out.rmdir()
 
 
 def _check_weights(params: TrainYolo) -> None:
