@@ -12,6 +12,9 @@ from sonotrace.images import Grey
 _SECTOR_LEVEL = 8
 """Grey level that speckle exceeds and the scanner's background does not, after smoothing."""
 
+_LARGE = 0.02
+"""Share of the image that a region of the sector covers at least; logos and grey bars cover less."""
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -88,9 +91,9 @@ class Preparation:
 def without_overlays(image: Grey) -> Grey:
     """Blank what lies outside the ultrasound sector: scanner text, rulers, logos.
 
-    The sector is the convex hull of the largest bright region after thin strokes are removed.
-    Callipers and text drawn inside the sector stay. An image without such a region is returned as
-    it is, since blanking it all would lose the diagnosis.
+    The sector is the convex hull of the large bright regions that remain when thin strokes are
+    removed; shadows may part it into several. Callipers and text drawn inside it stay. An image
+    without such a region is returned as it is, since blanking it all would lose the diagnosis.
     """
     height, width = image.shape
     stroke = max(3, round(min(height, width) / 60)) | 1
@@ -100,9 +103,10 @@ def without_overlays(image: Grey) -> Grey:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     if count < 2:
         return image
-    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    region = (labels == largest).astype(np.uint8)
-    (outline, *_), _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    large = areas >= min(_LARGE * image.size, areas[1:].max())
+    large[0] = False  # the background
+    outlines, _ = cv2.findContours(large[labels].astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     mask = np.zeros_like(image)
-    cv2.fillConvexPoly(mask, cv2.convexHull(outline), 255)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.concatenate(outlines)), 255)
     return np.asarray(cv2.bitwise_and(image, mask))
