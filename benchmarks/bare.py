@@ -42,6 +42,7 @@ def bare(checkout: Path, work: Path) -> dict[str, float]:
     keras = [REPOSITORY / "benchmarks/bare_keras.py", work / "planes", size.width, size.height]
     arguments = yolo.model_dump(include={"epochs", "imgsz", "batch", "rect", "close_mosaic", "fliplr", "seed"}) | {
         "model": yolo.weights,
+        "nbs": yolo.nominal_batch,
         "data": card,
         "mosaic": 0.0 if yolo.rect else yolo.mosaic,
         "patience": yolo.epochs,

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from measure import alternate, print_table, ratio, spread, tell, timed
 
-from sonotrace.images import read_grey, write_png
+from sonotrace.images import STORED, read_grey, write_png
 from sonotrace.parallel import available_cores
 from sonotrace.preparation import Preparation, without_overlays
 from sonotrace.snapshot import images_below
@@ -94,7 +94,7 @@ def breakdown(files: list[Path]) -> list[tuple[str, float, str]]:
             marks.append(time.perf_counter())
             prepared = PUBLISHED.apply(image)
             marks.append(time.perf_counter())
-            write_png(prepared, Path(target) / f"{number}.png")
+            write_png(prepared, Path(target) / f"{number}.png", STORED)
             marks.append(time.perf_counter())
             without_overlays(image)
             marks.append(time.perf_counter())

@@ -165,6 +165,7 @@ class TrainYolo(Training):
     weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
     imgsz: Annotated[int, Field(ge=32, multiple_of=32)]
     rect: bool
+    nominal_batch: Annotated[int, Field(ge=1)]
     mosaic: Fraction
     close_mosaic: Annotated[int, Field(ge=0)]
     fliplr: Fraction

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sonotrace.augmentation import apply_to_boxes, apply_to_image, draw
-from sonotrace.images import read_grey, write_png
+from sonotrace.images import STORED, read_grey, write_png
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.outputs import building, write_csv
 from sonotrace.parallel import in_order
@@ -66,7 +66,7 @@ def copies_of(image: str, boxes: pd.DataFrame, params: AugmentOne, source: Path,
     tables = [boxes[:0]]
     for copy in range(1, params.copies + 1):
         change = draw(params, image, copy, width, height)
-        write_png(apply_to_image(original, change), target / f"{copy_name(image, copy)}.png")
+        write_png(apply_to_image(original, change), target / f"{copy_name(image, copy)}.png", STORED)
         moved, kept = apply_to_boxes(corners, change, width, height, params.min_visible)
         values = dict(zip(CORNERS, moved.T.round(3), strict=True))
         tables.append(boxes[kept].assign(image=copy_name(image, copy), **values))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from sonotrace.boxes import Boxes
-from sonotrace.images import read_grey, write_png
+from sonotrace.images import STORED, read_grey, write_png
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.outputs import building, write_csv
 from sonotrace.parallel import in_order
@@ -42,7 +42,7 @@ def prepare_images(
 
     def one(pair: tuple[str, str]) -> None:
         image, file = pair
-        write_png(preparation.apply(read_grey(source / file)), target / f"{image}.png")
+        write_png(preparation.apply(read_grey(source / file)), target / f"{image}.png", STORED)
 
     return in_order(one, pairs)
 

@@ -118,6 +118,7 @@ def _train(params: TrainYolo, card: Path, work: Path, images: int) -> Path:
             data=str(card),
             epochs=params.epochs,
             batch=params.batch,
+            nbs=params.nominal_batch,
             imgsz=params.imgsz,
             rect=params.rect,
             mosaic=0.0 if params.rect else params.mosaic,
