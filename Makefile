@@ -34,6 +34,7 @@ $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
 	python -m pip install --quiet --require-hashes --no-deps --requirement requirements-uv.lock
 	uv pip install --quiet --python $(VENV)/bin/python --require-hashes --requirement requirements.lock
 	uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
+	dvc config --local core.site_cache_dir "$(CURDIR)/.sonotrace/dvc"  # else DVC notes file names in /var/tmp
 	touch $@
 
 lock:  ## resolve the dependencies anew, for Python 3.11 and 3.12

@@ -1,4 +1,4 @@
-"""The command line: one command a stage, and `predict` and `metrics` for people.
+"""The command line: one command a stage, and `predict`, `metrics`, `sources` and others for people.
 
 Stages import their libraries when they run, so that `sonotrace --help` answers at once.
 """
@@ -107,6 +107,33 @@ def train_yolo() -> None:
 def evaluate(data_set: DataSetArgument) -> None:
     """Measure a model on the test side, with intervals by patient."""
     _run("evaluate", data_set)
+
+
+@app.command()
+def sources(
+    check: Annotated[bool, typer.Option("--check", help="Ask for newer versions; exit code 3 if there are.")] = False,
+) -> None:
+    """Say where each data set comes from, what is pinned, and its licence."""
+    from sonotrace import catalogue
+
+    if catalogue.show(check):
+        raise typer.Exit(3)
+
+
+@app.command()
+def pin(data_set: DataSetArgument) -> None:
+    """Take over what a remote source holds now: pin its content in git."""
+    from sonotrace import catalogue
+
+    catalogue.pin(data_set)
+
+
+@app.command("patient-key")
+def patient_key() -> None:
+    """Record a check value of SONOTRACE_PATIENT_KEY, so that a wrong key is refused from then on."""
+    from sonotrace import pseudonyms
+
+    print(pseudonyms.record())
 
 
 @app.command()

@@ -13,9 +13,8 @@ from typing import Any
 
 from sonotrace.errors import SonotraceError
 from sonotrace.parallel import available_cores
+from sonotrace.stages import STATE
 
-STATE = Path(".sonotrace")
-"""What libraries keep between runs, in the checkout; it may be deleted at any time."""
 _THREADS = "SONOTRACE_THREADS"
 
 

@@ -14,6 +14,8 @@ Image table, one row per row or image of the snapshot:
 | labelled_by | where the label stands: `table:line` or a label file; empty where there is none |
 | official_split | `train`, `val` or `test` where the snapshot says so, else empty |
 | scanner | make and model where the snapshot says so, else empty |
+| mm_per_px_x, mm_per_px_y | size of a pixel, mm, where the snapshot says so, else empty |
+| refused | why pull could not take it in, as `reason: detail`, else empty |
 
 Box table, one row per box: `image`, `file` (a snapshot may use an id twice), `structure` (name),
 and `x0, y0, x1, y1` in px of the image, where pixel (i, j) covers [j, j+1] x [i, i+1].
@@ -37,6 +39,9 @@ IMAGE_COLUMNS = (
     "labelled_by",
     "official_split",
     "scanner",
+    "mm_per_px_x",
+    "mm_per_px_y",
+    "refused",
 )
 BOX_COLUMNS = ("image", "file", "structure", "x0", "y0", "x1", "y1")
 CORNERS = ["x0", "y0", "x1", "y1"]

@@ -33,13 +33,20 @@ def _names_a_patient(pattern: str) -> str:
     return pattern
 
 
+def _is_a_box(crop: list[int]) -> list[int]:
+    if len(crop) != 4 or crop[0] >= crop[2] or crop[1] >= crop[3]:
+        raise ValueError("a crop box is [left, top, right, bottom] in px, left before right and top above bottom")
+    return crop
+
+
 Pattern = Annotated[str, AfterValidator(_names_a_patient)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Pixels = Annotated[int, Field(ge=32, le=4096)]
 Threads = Annotated[int, Field(ge=1, le=256)]
-Source = Literal["phantom", "incoming"]
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Crop = Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(_is_a_box)]
 Device = Literal["auto", "cpu", "gpu"]
 
 
@@ -52,21 +59,59 @@ class PhantomExport(Phantom):
     copies: Annotated[int, Field(ge=1, le=10)]
 
 
-class Table(Section):
+class Dicom(Section):
+    frames: Literal["middle", "all"] | Annotated[int, Field(ge=1)]
+    crops: dict[str, Crop]
+
+
+class Incoming(Section):
+    dicom: Dicom
+
+
+class IncomingTable(Incoming):
     table: str
 
 
+class Remote(Section):
+    max_megabytes: Annotated[int, Field(ge=1)]
+    max_minutes: Annotated[int, Field(ge=1)]
+
+
+class Zenodo(Remote):
+    record: Annotated[int, Field(ge=1)]
+    table: str
+    address: Annotated[str, Field(pattern=r"^https?://[^/?#@]+$")]
+
+
+class Roboflow(Remote):
+    workspace: Slug
+    project: Slug
+    version: Annotated[int, Field(ge=1)]
+
+
+class RoboflowPlanes(Roboflow):
+    format: Literal["folder"]
+
+
+class RoboflowStructures(Roboflow):
+    format: Literal["yolov8", "coco"]
+
+
 class PullPlanes(Section):
-    source: Source
+    source: Literal["phantom", "incoming", "zenodo", "roboflow"]
     patient_pattern: Pattern
     phantom: Phantom
-    incoming: Table
+    incoming: IncomingTable
+    zenodo: Zenodo
+    roboflow: RoboflowPlanes
 
 
 class PullStructures(Section):
-    source: Source
+    source: Literal["phantom", "incoming", "roboflow"]
     patient_pattern: Pattern
     phantom: PhantomExport
+    incoming: Incoming
+    roboflow: RoboflowStructures
 
 
 class Pull(Section):
@@ -79,8 +124,12 @@ class ValidateOne(Section):
     conflicting_labels: Literal["stop", "quarantine"]
 
 
+class ValidatePlanes(ValidateOne):
+    classes: Literal["four", "six"]
+
+
 class Validate(Section):
-    planes: ValidateOne
+    planes: ValidatePlanes
     structures: ValidateOne
 
 

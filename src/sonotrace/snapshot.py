@@ -1,9 +1,12 @@
 """What a snapshot lists: one entry per image or per row, with its boxes."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
-ENDINGS = {".png", ".jpg", ".jpeg"}
+ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+DICOM_ENDINGS = {".dcm", ".dicom"}
+SIDES = {"train": "train", "valid": "val", "val": "val", "test": "test"}
+"""Names of folders that say to which side of a split their images belong."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,51 @@ class Listed:
     scanner: str = ""
     source_image: str = ""
     boxes: list[Box] = field(default_factory=list)
+    refused: str = ""
+    """Why its labels cannot be used, as `reason: detail`; such an entry has no boxes."""
 
 
 def images_below(folder: Path) -> list[Path]:
-    """List the image files in `folder` and below, sorted, without hidden files."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in ENDINGS and path.is_file() and not path.name.startswith(".")
-    )
+    """List the image and DICOM files in `folder` and below, sorted, without hidden files.
+
+    Files are told by their ending, in upper or lower case, and DICOM also by its mark.
+    """
+    return sorted(path for path in folder.rglob("*") if _is_image(path))
+
+
+def _is_image(path: Path) -> bool:
+    return not path.name.startswith(".") and path.is_file() and (path.suffix.lower() in ENDINGS or is_dicom(path))
+
+
+def is_dicom(path: Path) -> bool:
+    """Tell whether a file is meant to be DICOM, by its ending or, where it has none, by its `DICM` mark.
+
+    The mark stands in bytes 128 to 131 (PS3.10, 7.1). Scanners also name files by UID, so digits after
+    the last dot are no ending. DICOMDIR is the index of a DICOM medium, no image.
+    """
+    ending = path.suffix.lower()
+    if ending in DICOM_ENDINGS:
+        return True
+    if ending.strip(".0123456789") or path.name == "DICOMDIR":
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def image_id(path: Path) -> str:
+    """Return the name of an image file without its ending."""
+    return path.stem if path.suffix.lower() in ENDINGS | DICOM_ENDINGS else path.name
+
+
+def side_of(path: PurePath) -> str:
+    """Return `train`, `val` or `test` as the nearest folder on the way to `path` says, else nothing."""
+    return next((SIDES[part] for part in reversed(path.parts[:-1]) if part in SIDES), "")
+
+
+def source_of(stem: str) -> str:
+    """Return SOURCE of a name `SOURCE.rf.HASH`, Roboflow's copy of SOURCE, and nothing for other names."""
+    source, mark, _ = stem.rpartition(".rf.")
+    return source if mark else ""

@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parents[2]
+OFFLINE = ["unshare", "--map-root-user", "--net"]
+"""Runs a command with no network at all, where the machine allows it."""
+if shutil.which("unshare") is None or subprocess.run([*OFFLINE, "true"], capture_output=True, check=False).returncode:
+    OFFLINE = []
 SMALL = {
     "pull.planes.phantom.images": 48,
     "pull.structures.phantom.images": 24,
@@ -36,10 +40,15 @@ class Checkout:
     path: Path
     home: Path
 
-    def run(self, *command: str, fails: bool = False) -> str:
-        """Run a command in the clone; return all it printed."""
+    def run(self, *command: str, fails: bool = False, online: bool = False) -> str:
+        """Run a command in the clone, with the network cut unless it is to be `online`; return all it printed."""
         done = subprocess.run(
-            command, cwd=self.path, env=self.environment(), capture_output=True, text=True, check=False
+            command if online else [*OFFLINE, *command],
+            cwd=self.path,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         printed = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, printed

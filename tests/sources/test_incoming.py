@@ -4,9 +4,9 @@ import zipfile
 
 import pytest
 
-from sonotrace import planes, structures
 from sonotrace.errors import SonotraceError
-from sonotrace.sources import incoming
+from sonotrace.labels import planes, structures
+from sonotrace.sources import Request, incoming
 
 SETTINGS = {"planes": {"table": "image_label.csv"}, "structures": {}}
 FILES = {
@@ -20,7 +20,8 @@ FILES = {
 
 
 def _snapshot(data_set, origin, into):
-    return incoming.snapshot(data_set, origin, SETTINGS[data_set], into, 1, lambda _: None)
+    request = Request(data_set, origin, SETTINGS[data_set], into, into / "keep", None, 1, lambda _: None)
+    return incoming.fetch(request).folder
 
 
 def _read(data_set, at):

@@ -7,7 +7,7 @@ import yaml
 
 from sonotrace.images import read_grey, write_png
 from sonotrace.manifest import CORNERS, read_table
-from sonotrace.outputs import write_csv
+from sonotrace.outputs import write_csv, write_json
 from sonotrace.params import AugmentOne
 from sonotrace.stages.augment import copies_of, copy_name, images_to_augment, run
 
@@ -31,6 +31,7 @@ def prepared(work):
         (work / "data/structures/prepare/images").mkdir(parents=True, exist_ok=True)
         for image in rows:
             write_png(_picture(image), work / f"data/structures/prepare/images/{image}.png")
+        write_json({"augmentation": {}}, work / "reports/structures/snapshot.json")
         boxes = [(image, "CSP", 20.0, 15.0, 40.0, 35.0) for image in rows]
         write_csv(
             pd.DataFrame(boxes, columns=["image", "structure", *CORNERS]), work / "data/structures/prepare/boxes.csv"
@@ -125,7 +126,8 @@ def test_sources_that_come_as_several_copies_are_not_augmented_again(work, prepa
         }
     )
     table = read_table(work / "data/structures/split/split.csv")
-    assert images_to_augment(table) == ["other", "plain", "t.rf.1"]
+    assert images_to_augment(table, before=False) == ["other", "plain", "t.rf.1"]
+
     run("structures")
     assert set(_outputs(work)[1]["image"]) == {"other", "plain", "t.rf.1"}
     assert "2 are augmented copies already" in capsys.readouterr().out
@@ -155,3 +157,12 @@ def test_a_copy_out_of_view_keeps_its_image_and_loses_its_box(work, prepared, se
 
 def test_copies_are_named_after_their_image():
     assert copy_name("Patient1_Plane2_1_of_2", 3) == "Patient1_Plane2_1_of_2__3"
+
+
+def test_of_a_snapshot_augmented_before_no_training_image_is_augmented_again(work, prepared):
+    prepared(ROWS)
+    table = read_table(work / "data/structures/split/split.csv").assign(official_split=["train", "val", "val", "train"])
+    write_csv(table, work / "data/structures/split/split.csv")
+    write_json({"augmentation": {"notes": ["blur"]}}, work / "reports/structures/snapshot.json")
+    run("structures")
+    assert {image.split("__")[0] for image in _outputs(work)[0]} == {"c"}

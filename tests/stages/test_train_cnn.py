@@ -71,7 +71,7 @@ def test_epochs_cycles_images_and_seeds_have_orders_of_their_own():
 
 @given(st.lists(st.sampled_from(PLANES), min_size=1, max_size=60))
 def test_class_weights_average_one_and_balance_the_planes(labels):
-    weights = class_weights(labels)
+    weights = class_weights(labels, PLANES)
     assert set(weights) == set(range(len(PLANES)))
     assert np.mean([weights[PLANES.index(label)] for label in labels]) == pytest.approx(1)
     shares = [weights[index] * labels.count(plane) for index, plane in enumerate(PLANES) if plane in labels]
@@ -81,7 +81,7 @@ def test_class_weights_average_one_and_balance_the_planes(labels):
 
 @given(st.lists(st.sampled_from(PLANES), min_size=1, max_size=10))
 def test_the_column_of_a_label_is_the_place_of_its_plane(labels):
-    rows = one_hot(labels)
+    rows = one_hot(labels, PLANES)
     assert rows.shape == (len(labels), len(PLANES))
     assert [PLANES[index] for index in rows.argmax(axis=1)] == labels
     assert (rows.sum(axis=1) == 1).all()
@@ -89,7 +89,7 @@ def test_the_column_of_a_label_is_the_place_of_its_plane(labels):
 
 def test_a_label_that_is_no_plane_has_no_column():
     with pytest.raises(ValueError, match="not in tuple"):
-        one_hot(["Fetal brain"])
+        one_hot(["Fetal brain"], PLANES)
 
 
 def test_training_images_come_with_their_copies_original_first():

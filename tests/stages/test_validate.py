@@ -40,6 +40,9 @@ def _row(image, content=b"", **values):
         "labelled_by": f"t.csv:{image}",
         "official_split": "",
         "scanner": "",
+        "mm_per_px_x": "",
+        "mm_per_px_y": "",
+        "refused": "",
     }
     return row | values
 
@@ -102,7 +105,7 @@ CASES = {
     "row without image": _row("x", file="", sha256=""),
     "image without row": _row("x", labelled_by="", label=""),
     "unreadable patient": _row("x", patient=""),
-    "unknown label": _row("x", label="Other"),
+    "unknown label": _row("x", label="Fetal heart"),
 }
 
 
@@ -115,8 +118,8 @@ def test_each_fault_of_a_row_has_its_reason(reason):
 
 
 def test_a_label_outside_the_planes_is_kept_in_the_detail():
-    _, quarantine = judge("planes", image_table([_row("x", label="Maternal cervix")]), box_table([]), {})
-    assert quarantine["detail"][0] == "Maternal cervix"
+    _, quarantine = judge("planes", image_table([_row("x", label="Fetal heart")]), box_table([]), {})
+    assert quarantine["detail"][0] == "Fetal heart"
 
 
 def test_accepted_planes_carry_the_name_of_the_plane():
@@ -267,7 +270,7 @@ def test_a_labelled_image_is_not_dropped_for_an_unlabelled_one_of_its_name(work,
 
 
 def test_too_much_in_quarantine_stops_and_leaves_the_reasons(work, set_param, pulled):
-    rows = [_row("a", label="Other"), _row("b"), _row("c"), _row("d", patient="")]
+    rows = [_row("a", label="Fetal heart"), _row("b"), _row("c"), _row("d", patient="")]
     pulled("planes", rows)
     set_param("validate.planes.max_quarantined", 0.4)
     with pytest.raises(SonotraceError) as caught:
@@ -277,7 +280,7 @@ def test_too_much_in_quarantine_stops_and_leaves_the_reasons(work, set_param, pu
     for part in (
         "2 of 4 rows",
         "1 unknown label, 1 unreadable patient",
-        "first: a: Other",
+        "first: a: Fetal heart",
         "max_quarantined = 0.4",
         "data/planes/validate/quarantine.csv",
     ):
@@ -290,7 +293,7 @@ def test_too_much_in_quarantine_stops_and_leaves_the_reasons(work, set_param, pu
 
 def test_a_snapshot_without_anything_usable_stops(set_param, pulled):
     set_param("validate.planes.max_quarantined", 1.0)
-    pulled("planes", [_row("a", label="Other")])
+    pulled("planes", [_row("a", label="Fetal heart")])
     with pytest.raises(SonotraceError, match="1 of 1 rows quarantined"):
         run("planes")
     pulled("planes", [])
@@ -369,6 +372,7 @@ def test_the_data_report_counts_and_names_nobody(work, set_param, pulled):
     assert json.loads(text) == {
         "rows": 6,
         "accepted": 5,
+        "out_of_scope": 0,
         "quarantined": 1,
         "quarantined_by_reason": {"unreadable patient": 1},
         "patients": 3,
@@ -385,5 +389,39 @@ def test_the_report_counts_the_boxes_of_accepted_images_once():
     manifest = image_table(rows)
     accepted, quarantine = judge("structures", manifest, boxes, {})
     accepted, apart = set_copies_apart("structures", accepted, boxes, "stop")
-    report = describe("structures", manifest, accepted, pd.concat([quarantine, apart]), cut_boxes(boxes, accepted))
+    report = describe(
+        "structures", manifest, accepted, accepted[:0], pd.concat([quarantine, apart]), cut_boxes(boxes, accepted)
+    )
     assert report["boxes_by_structure"] == {"CSP": 1}
+
+
+@pytest.mark.parametrize(("classes", "in_scope"), [("four", ["a"]), ("six", ["a", "b", "c"])])
+def test_planes_beyond_the_four_are_kept_apart_or_learnt_as_the_parameters_say(
+    work, set_param, pulled, capsys, classes, in_scope
+):
+    set_param("validate.planes.classes", classes)
+    rows = [_row("a"), _row("b", label="Maternal cervix"), _row("c", label="Other")]
+    pulled("planes", rows)
+    run("planes")
+    out = work / "data/planes/validate"
+    assert list(read_table(out / "accepted.csv")["image"]) == in_scope
+    beyond = read_table(out / "out_of_scope.csv")
+    assert dict(zip(beyond["image"], beyond["label"], strict=True)) == (
+        {"b": "cervix", "c": "other"} if classes == "four" else {}
+    )
+    assert read_table(out / "quarantine.csv").empty
+    assert ("2 out of scope" in capsys.readouterr().out) is (classes == "four")
+
+
+def test_what_pull_refused_is_quarantined_with_its_reason():
+    rows = [_row("a"), _row("b", file="", sha256="", patient="", refused="no ultrasound region: none is stated")]
+    _, quarantine = judge("planes", image_table(rows), box_table([]), {})
+    assert quarantine[["image", "reason", "detail"]].to_numpy().tolist() == [
+        ["b", "no ultrasound region", "none is stated"]
+    ]
+
+
+def test_a_snapshot_of_planes_beyond_the_four_alone_stops(pulled):
+    pulled("planes", [_row("a", label="Other")])
+    with pytest.raises(SonotraceError, match="all 1 good images are of planes beyond the standard four"):
+        run("planes")

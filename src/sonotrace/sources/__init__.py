@@ -1,9 +1,57 @@
-"""Where labelled images come from: one module a source, one function each.
+"""Where labelled images come from: one module a source, with one function that pull calls.
 
-    snapshot(data_set, origin, params, into, workers, advance) -> Path
+    fetch(request: Request) -> Snapshot
 
-`origin` is the folder `data/<source>/<data set>` that git or DVC pins; `params` is the source's own
-section of `pull.<data set>`; the function returns the folder that holds the snapshot in a form
-that `planes.read_snapshot` or `structures.read_snapshot` reads: `origin` itself, or the empty
-folder `into` after filling it. `advance(count)` moves a progress bar.
+It brings the snapshot into a folder that `labels.planes` or `labels.structures`
+reads: `request.origin` itself, or the empty folder `request.into` after filling it. A source that
+lies elsewhere sets `REMOTE = True`, and also has
+
+    newest(request: Request) -> tuple[str, str]
+
+which asks it for its newest version, changes nothing, and returns the version that the parameters
+name and the newest, as the same kind of words as `Snapshot.version`. What a remote source gave is
+pinned in git by its content, in `pin.json` and `files.csv` below `request.origin` (see `pins`);
+`fetch` need not check that.
 """
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a source is asked for."""
+
+    data_set: str
+    """`planes` or `structures`."""
+    origin: Path
+    """`data/<source>/<data set>`, pinned by git or DVC."""
+    params: Mapping[str, Any]
+    """The source's own section of `pull.<data set>` in params.yaml."""
+    into: Path
+    """An empty folder for this run, below the checkout; it goes when the run ends."""
+    keep: Path
+    """A folder, perhaps missing, for downloads that later runs can use; it may be deleted at any time."""
+    pin: Mapping[str, Any] | None
+    """What `pin.json` says; None while a snapshot is being pinned."""
+    workers: int
+    advance: Callable[[int], None]
+    """Moves the progress bar by a number of images."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a source gave, and what it says about it."""
+
+    folder: Path
+    version: str = ""
+    """What is pinned, in words, such as `workspace/project/2 yolov8`."""
+    licence: str = ""
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    """What the source did to every image before, in its own words; empty where the images are raw."""
+    augmentation: Mapping[str, Any] = field(default_factory=dict)
+    """How the source made augmented copies of training images; empty where it made none."""
+    archives: Mapping[str, str] = field(default_factory=dict)
+    """Checksums that the source states for what was downloaded, file name -> `md5:<hex>`."""

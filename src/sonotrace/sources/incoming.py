@@ -1,25 +1,48 @@
 """The user's own snapshot, put in `data/incoming/<data set>` and tracked by `dvc add`."""
 
-from collections.abc import Callable, Mapping
+import re
 from pathlib import Path
-from typing import Any
 
-from sonotrace.archives import unpack
+import yaml
+
+from sonotrace.archives import TAR_ENDINGS, unpack
+from sonotrace.snapshot import images_below
+from sonotrace.sources import Request, Snapshot
+
+_APPLIED = re.compile(
+    r"^The following (pre-processing|augmentation) was applied[^\n]*\n((?:\* [^\n]*\n?)+)", re.MULTILINE
+)
 
 
-def snapshot(
-    data_set: str,
-    origin: Path,
-    params: Mapping[str, Any],
-    into: Path,
-    workers: int,
-    advance: Callable[[int], None],
-) -> Path:
-    """Return `origin`, or `into` with the contents of the one zip file that `origin` holds."""
-    archives = sorted(origin.glob("*.zip"))
-    table = params.get("table", "data.yaml")
-    unpacked = any(path.name == table for path in origin.rglob("*"))
-    if unpacked or len(archives) != 1:
-        return origin
-    unpack(archives[0], into)
-    return into
+def fetch(request: Request) -> Snapshot:
+    """Give `request.origin`, or `request.into` with the contents of the one archive in it."""
+    archives = sorted(path for path in request.origin.glob("*") if path.name.lower().endswith((".zip", *TAR_ENDINGS)))
+    folder = request.origin
+    if len(archives) == 1 and not images_below(request.origin):
+        unpack(archives[0], request.into)
+        folder = request.into
+    preprocessing, augmentation = _roboflow_notes(folder)
+    return Snapshot(folder, licence=_licence(folder), preprocessing=preprocessing, augmentation=augmentation)
+
+
+def _roboflow_notes(folder: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Read what a Roboflow export says was done to its images, in its own words."""
+    notes = sorted(folder.rglob("README.roboflow.txt"))
+    text = notes[0].read_text(encoding="utf-8", errors="replace") if len(notes) == 1 else ""
+    found = {
+        what: [line.removeprefix("* ").strip() for line in lines.splitlines()]
+        for what, lines in _APPLIED.findall(text.replace("\r\n", "\n"))
+    }
+    before, copies = ({"notes": found[what]} if what in found else {} for what in ("pre-processing", "augmentation"))
+    return before, copies
+
+
+def _licence(folder: Path) -> str:
+    """Read the licence that a Roboflow export states in its `data.yaml`, if it does."""
+    cards = sorted(folder.rglob("data.yaml"))
+    if len(cards) != 1:
+        return ""
+    try:
+        return str(yaml.safe_load(cards[0].read_text(encoding="utf-8"))["roboflow"]["license"])
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
+        return ""

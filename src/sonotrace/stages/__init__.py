@@ -5,6 +5,8 @@ Where things stand is said once, here.
 
 from pathlib import Path
 
+STATE = Path(".sonotrace")
+"""What tools keep between runs, in the checkout; it may be deleted at any time."""
 DATA_SETS = ("planes", "structures")
 DATA = Path("data")
 REPORTS = Path("reports")

@@ -1,10 +1,11 @@
 """augment: make seeded, changed copies of the training images, and move their boxes along.
 
-Needs `split.csv` and what prepare left; leaves `images/<image id>__<copy>.png`, `copies.csv` (copy,
-image) and `boxes.csv` in `data/<data set>/augment`. Sources that came as several augmented copies
-(as Roboflow exports them) are not augmented again.
+Needs `split.csv`, what prepare left and what pull says of the snapshot; leaves
+`images/<image id>__<copy>.png`, `copies.csv` (copy, image) and `boxes.csv` in
+`data/<data set>/augment`. What came augmented, as Roboflow exports it, is not augmented again.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from sonotrace.outputs import building, write_csv
 from sonotrace.parallel import in_order
 from sonotrace.params import AugmentOne, load
 from sonotrace.progress import bar, say
-from sonotrace.stages import folder
+from sonotrace.stages import REPORTS, folder
 
 
 def run(data_set: str) -> None:
@@ -26,7 +27,7 @@ def run(data_set: str) -> None:
     prepare, out = folder(data_set, "prepare"), folder(data_set, "augment")
     table = read_table(folder(data_set, "split") / "split.csv")
     boxes = read_table(prepare / "boxes.csv")
-    images = images_to_augment(table)
+    images = images_to_augment(table, augmented_before(data_set))
     already = int((table["side"] == "train").sum()) - len(images)
     noted = f"; {already} are augmented copies already" if already else ""
     say(f"augment: {params.copies} copies of {len(images)} {data_set} training images{noted}")
@@ -46,11 +47,22 @@ def run(data_set: str) -> None:
     write_csv(pd.concat([boxes[:0], *moved]), out / "boxes.csv")
 
 
-def images_to_augment(table: pd.DataFrame) -> list[str]:
-    """Return the ids of the training images whose source the snapshot holds only once, sorted."""
+def augmented_before(data_set: str) -> bool:
+    """Say whether the snapshot's source states that it augmented the images of its training side."""
+    return bool(json.loads((REPORTS / data_set / "snapshot.json").read_text(encoding="utf-8"))["augmentation"])
+
+
+def images_to_augment(table: pd.DataFrame, before: bool) -> list[str]:
+    """Return the ids of the training images that are no augmented copies already, sorted.
+
+    Copies are those whose source the snapshot holds more than once and, where the snapshot was
+    augmented `before`, all of its own training side.
+    """
     copies = table[table["source_image"] != ""].groupby("source_image").size()
-    repeated = table["source_image"].map(copies).fillna(1) > 1
-    return sorted(table.loc[(table["side"] == "train") & ~repeated, "image"])
+    copied = table["source_image"].map(copies).fillna(1) > 1
+    if before:
+        copied |= table["official_split"] == "train"
+    return sorted(table.loc[(table["side"] == "train") & ~copied, "image"])
 
 
 def copy_name(image: str, copy: int) -> str:

@@ -1,120 +1,216 @@
 """pull: bring a snapshot's images and labels in, one manifest row each.
 
-Needs `data/<source>/<data set>`; leaves `images/` (the files as they came), `manifest.csv` and
-`boxes.csv` in `data/<data set>/pull`. Nothing is judged here: rows without an image and images
-without a row are listed too, for validate to set apart.
+Needs `data/<source>/<data set>`; leaves `images/`, `manifest.csv` and `boxes.csv` in
+`data/<data set>/pull`, and `reports/<data set>/snapshot.json`, which says what was pulled. Images
+come as they are; DICOM files come as de-identified PNGs. Little is judged here: rows without an
+image and images without a row are listed too, for validate to set apart.
 """
 
-import hashlib
 import importlib
-import io
 import re
-import shutil
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from PIL import Image
+import yaml
 
-from sonotrace import planes, structures
+from sonotrace import pins
 from sonotrace.errors import SonotraceError
+from sonotrace.intake import CLOSED, Brought, bring_dicom, bring_plain
+from sonotrace.labels import planes, structures
 from sonotrace.manifest import box_table, image_table
-from sonotrace.outputs import building, scratch, write_csv
+from sonotrace.outputs import building, remove, scratch, write_csv, write_json
 from sonotrace.parallel import available_cores, in_order
 from sonotrace.params import load
 from sonotrace.progress import bar, say
-from sonotrace.snapshot import Listed
-from sonotrace.stages import DATA, folder
+from sonotrace.pseudonyms import Pseudonyms
+from sonotrace.snapshot import Listed, is_dicom
+from sonotrace.sources import Request, Snapshot
+from sonotrace.stages import DATA, REPORTS, STATE, folder
 
 
 def run(data_set: str) -> None:
     """Pull `data_set` from the source that `pull.<data set>.source` names."""
     params = getattr(load().pull, data_set)
     origin = DATA / params.source / data_set
-    own = getattr(params, params.source, None)
-    settings = own.model_dump() if own else {}
     if not origin.is_dir():
         raise SonotraceError(f"{origin}: no such folder; put the snapshot there and `dvc add` it")
+    source = importlib.import_module(f"sonotrace.sources.{params.source}")
+    remote = getattr(source, "REMOTE", False)
+    pin = pins.read(origin) if remote else None
+    if remote and not pin:
+        raise SonotraceError(
+            f"{origin / pins.PIN}: nothing is pinned; `sonotrace pin {data_set}` does so, then commit it"
+        )
     out = folder(data_set, "pull")
     out.mkdir(parents=True, exist_ok=True)
-    source = importlib.import_module(f"sonotrace.sources.{params.source}")
     with scratch(out / "snapshot") as into:
-        expected = settings.get("images", 0)
         say(f"pull: {data_set} from {params.source} ({origin})")
-        with bar("snapshot", expected) as advance:
-            at = source.snapshot(data_set, origin, settings, into, available_cores(), advance)
-        if data_set == "planes":
-            listed = planes.read_snapshot(at, settings.get("table", "image_label.csv"))
-        else:
-            listed = structures.read_snapshot(at)
-        images = take_in(listed, at, out, re.compile(params.patient_pattern), move=at != origin)
+        snapshot = fetch(data_set, into, pin)
+        content = pins.contents(snapshot.folder, available_cores())
+        if pin:
+            try:
+                pins.hold(data_set, origin, pin, snapshot, content)
+            except SonotraceError:
+                remove(_kept(params.source))  # else a bad download that was kept would fail every later pull
+                raise
+        settings = getattr(params, params.source).model_dump()
+        listed = read_snapshot(data_set, snapshot.folder, settings)
+        pattern = re.compile(params.patient_pattern)
+        images = take_in(
+            listed, snapshot.folder, content, out, pattern, settings.get("dicom", CLOSED), snapshot.folder == into
+        )
+    header = {
+        "source": params.source,
+        "version": snapshot.version,
+        "fingerprint": pins.fingerprint(content),
+        "licence": snapshot.licence,
+        "preprocessing": dict(snapshot.preprocessing),
+        "augmentation": dict(snapshot.augmentation),
+        "images": images,
+        "rows": len(listed),
+    }
+    write_json(header, REPORTS / data_set / "snapshot.json")
+    if snapshot.preprocessing or snapshot.augmentation:
+        done = ", ".join([*snapshot.preprocessing, *snapshot.augmentation])
+        say(f"pull: these images are not raw; the source states: {done} (reports/{data_set}/snapshot.json)")
     say(f"pull: {images} images, {len(listed)} rows")
 
 
-def take_in(listed: list[Listed], at: Path, out: Path, patient: re.Pattern[str], move: bool) -> int:
-    """Bring the listed files to `out/images`, write both tables, and return the number of files.
+def fetch(data_set: str, into: Path, pin: Mapping[str, Any] | None) -> Snapshot:
+    """Have the source in the parameters bring its snapshot, held to `pin` or, without one, anew."""
+    params = getattr(load().pull, data_set)
+    settings = getattr(params, params.source).model_dump()
+    source = importlib.import_module(f"sonotrace.sources.{params.source}")
+    with bar("snapshot", settings.get("images", 0)) as advance:
+        snapshot: Snapshot = source.fetch(
+            Request(
+                data_set,
+                DATA / params.source / data_set,
+                settings,
+                into,
+                _kept(params.source),
+                pin,
+                available_cores(),
+                advance,
+            )
+        )
+    return snapshot
 
-    Paths below `images` are those below `at`. Files are moved where they were made for this run,
-    else copied.
+
+def _kept(source: str) -> Path:
+    """Return the folder of the downloads that later runs can use."""
+    return STATE / "downloads" / source
+
+
+def read_snapshot(data_set: str, at: Path, settings: Mapping[str, Any]) -> list[Listed]:
+    """List what the snapshot in the folder `at` holds."""
+    if data_set == "planes":
+        return planes.read_snapshot(at, settings.get("table", "image_label.csv"))
+    return structures.read_snapshot(at)
+
+
+def take_in(
+    listed: list[Listed],
+    at: Path,
+    content: Mapping[str, str],
+    out: Path,
+    patient: re.Pattern[str],
+    dicom: Mapping[str, Any],
+    move: bool,
+) -> int:
+    """Bring the listed files to `out/images`, write both tables, and return the number of images.
+
+    `content` maps each file's path below `at` to its sha256. Plain images keep that path below
+    `images`; they are moved where they were made for this run, else copied.
     """
-    files = sorted({entry.file for entry in listed if entry.file})
-    facts: dict[Path, tuple[str, int, int]] = {}
+    names = {entry.file: entry.file.relative_to(at).as_posix() for entry in listed if entry.file}
+    files = sorted(names)
+    clips = {file for file in files if is_dicom(file)}
+    if clips:
+        _keep_from_remotes(at)
+    pseudonyms = Pseudonyms.from_environment() if clips else None
+    brought: dict[Path, list[Brought]] = {}
     with building(out / "images") as images, bar("images", len(files)) as advance:
         images.mkdir()
 
-        def bring(file: Path) -> tuple[Path, tuple[str, int, int]]:
-            to = images / file.relative_to(at)
-            to.parent.mkdir(parents=True, exist_ok=True)
-            content = file.read_bytes()
-            if move:
-                shutil.move(file, to)
-            else:
-                to.write_bytes(content)
-            return file, (hashlib.sha256(content).hexdigest(), *_size(content))
+        def bring(file: Path) -> list[Brought]:
+            name = names[file]
+            if pseudonyms and file in clips:
+                return bring_dicom(file, content[name], images, dicom, pseudonyms)
+            return [bring_plain(file, name, content[name], images, move)]
 
-        for file, fact in in_order(bring, files):
-            facts[file] = fact
+        for file, those in zip(files, in_order(bring, files), strict=True):
+            brought[file] = those
             advance(1)
     rows: list[dict[str, object]] = []
     boxes: list[dict[str, object]] = []
     for entry in listed:
-        sha256, width, height = facts[entry.file] if entry.file else ("", 0, 0)
-        path = entry.file.relative_to(at).as_posix() if entry.file else ""
-        found = patient.search(entry.image)
-        rows.append(
-            {
-                "image": entry.image,
-                "file": path,
-                "sha256": sha256,
-                "patient": found["patient"] if found else "",
-                "source_image": entry.source_image,
-                "width": width,
-                "height": height,
-                "label": entry.label,
-                "labelled_by": entry.labelled_by,
-                "official_split": entry.official_split,
-                "scanner": entry.scanner,
-            }
-        )
-        boxes.extend(
-            {
-                "image": entry.image,
-                "file": path,
-                "structure": box.structure,
-                "x0": box.x0 * width,
-                "y0": box.y0 * height,
-                "x1": box.x1 * width,
-                "y1": box.y1 * height,
-            }
-            for box in entry.boxes
-        )
+        for came in brought[entry.file] if entry.file else [_missing(entry, pseudonyms)]:
+            row = _row(entry, came, patient)
+            rows.append(row)
+            if not row["refused"]:
+                boxes.extend(_boxes(entry, came, str(row["image"])))
     write_csv(image_table(rows), out / "manifest.csv")
     write_csv(box_table(boxes).round(3), out / "boxes.csv")
-    return len(files)
+    return len({came.file for those in brought.values() for came in those if came.file})
 
 
-def _size(content: bytes) -> tuple[int, int]:
-    """Read width and height in px from an image's header; 0, 0 where there is none."""
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return image.size
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return 0, 0
+def _keep_from_remotes(at: Path) -> None:
+    """Raise SonotraceError where DVC tracks the folder of DICOM files and would push it."""
+    tracked = at.with_name(f"{at.name}.dvc")
+    if not tracked.is_file():
+        return
+    outs = yaml.safe_load(tracked.read_text(encoding="utf-8"))["outs"]
+    if any(out.get("push", True) for out in outs):
+        raise SonotraceError(
+            f"{tracked}: DICOM files name their patients, and `dvc push` would send them; add `push: false` "
+            "to its entry under outs (docs/sources.md)"
+        )
+
+
+def _missing(entry: Listed, pseudonyms: Pseudonyms | None) -> Brought:
+    """Stand in for a row without an image; beside DICOM files its name might tell who the patient is."""
+    return Brought("", image=pseudonyms.of("name", entry.image) if pseudonyms else "")
+
+
+def _row(entry: Listed, came: Brought, patient: re.Pattern[str]) -> dict[str, object]:
+    refused = came.refused or entry.refused
+    if entry.boxes and not came.alone:
+        refused = refused or "boxes of a whole clip: name the labelled frame in pull.structures.incoming.dicom.frames"
+    found = None if came.image else patient.search(entry.image)
+    return {
+        "image": came.image or entry.image,
+        "file": came.file,
+        "sha256": came.sha256,
+        "patient": came.patient or (found["patient"] if found else ""),
+        "source_image": "" if came.image else entry.source_image,
+        "width": came.width,
+        "height": came.height,
+        "label": entry.label,
+        # Folders on the way may be named after patients.
+        "labelled_by": PurePosixPath(entry.labelled_by).name if came.image else entry.labelled_by,
+        "official_split": entry.official_split,
+        "scanner": came.scanner or entry.scanner,
+        "mm_per_px_x": f"{came.mm_per_px[0]:.6g}" if came.mm_per_px else "",
+        "mm_per_px_y": f"{came.mm_per_px[1]:.6g}" if came.mm_per_px else "",
+        "refused": refused,
+    }
+
+
+def _boxes(entry: Listed, came: Brought, image: str) -> list[dict[str, object]]:
+    """Return the entry's boxes in px of the image as it was brought in."""
+    width, height = came.full or (came.width, came.height)
+    left, top = came.offset
+    return [
+        {
+            "image": image,
+            "file": came.file,
+            "structure": box.structure,
+            "x0": box.x0 * width - left,
+            "y0": box.y0 * height - top,
+            "x1": box.x1 * width - left,
+            "y1": box.y1 * height - top,
+        }
+        for box in entry.boxes
+    ]

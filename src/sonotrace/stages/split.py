@@ -12,7 +12,7 @@ import pandas as pd
 from sonotrace.manifest import read_table
 from sonotrace.outputs import write_csv, write_json
 from sonotrace.params import Fractions, SplitOne, load
-from sonotrace.planes import PLANES
+from sonotrace.planes import classes_in
 from sonotrace.progress import say
 from sonotrace.stages import REPORTS, folder
 from sonotrace.structures import STRUCTURES
@@ -82,7 +82,7 @@ def describe(data_set: str, table: pd.DataFrame, boxes: pd.DataFrame) -> dict[st
     for side in SIDES:
         rows = table[table["side"] == side]
         if data_set == "planes":
-            counts = _counts(rows["label"], PLANES)
+            counts = _counts(rows["label"], classes_in(table["label"]))
         else:
             counts = _counts(boxes[boxes["image"].isin(rows["image"])]["structure"], STRUCTURES)
         report[side] = {"patients": int(rows["patient"].nunique()), "images": len(rows), **counts}

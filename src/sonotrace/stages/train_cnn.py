@@ -5,6 +5,7 @@ the loss and accuracy of each epoch in `plots/train_cnn`.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sonotrace.errors import SonotraceError
 from sonotrace.images import read_grey
 from sonotrace.manifest import read_table
 from sonotrace.params import TrainCnn, load
-from sonotrace.planes import PLANES
+from sonotrace.planes import classes_in
 from sonotrace.progress import bar, epoch_log, native_noise_hidden, say
 from sonotrace.stages import MODELS, PLOTS, folder
 
@@ -30,7 +31,7 @@ def run() -> None:
     environment.use_device(params.device)
     table = read_table(folder("planes", "split") / "split.csv")
     copies = read_table(folder("planes", "augment") / "copies.csv")
-    train, val = views(table, copies), table[table["side"] == "val"]
+    train, val, names = views(table, copies), table[table["side"] == "val"], classes_in(table["label"])
     if not train or val.empty:
         raise SonotraceError(
             f"planes: {len(train)} training and {len(val)} validation images; bring more patients or "
@@ -50,24 +51,24 @@ def run() -> None:
         params.architecture,
         preparation.width,
         preparation.height,
-        len(PLANES),
+        len(names),
         params.learning_rate,
         per_epoch * params.epochs,
     )
     best = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=params.epochs, restore_best_weights=True)
     with bar("train_cnn", per_epoch * params.epochs) as advance, epoch_log(PLOTS / "train_cnn") as live:
         model.fit(
-            training_batches(train, batch, params.seed),
+            training_batches(train, names, batch, params.seed),
             steps_per_epoch=per_epoch,
             epochs=params.epochs,
-            validation_data=_validation_batches(val, params.batch),
-            class_weight=class_weights([label for _, label in train]) if params.class_weights else None,
+            validation_data=_validation_batches(val, names, params.batch),
+            class_weight=class_weights([label for _, label in train], names) if params.class_weights else None,
             callbacks=[best, _reporter(live, advance, params.epochs)],
             shuffle=False,
             verbose=0,
         )
     say(f"train_cnn: epoch {best.best_epoch + 1} validates best, with loss {best.best:.3f}")
-    write_keras(model, {"planes": list(PLANES), "prepare": preparation.model_dump()}, MODELS["planes"])
+    write_keras(model, {"planes": list(names), "prepare": preparation.model_dump()}, MODELS["planes"])
 
 
 def views(table: pd.DataFrame, copies: pd.DataFrame) -> list[tuple[list[Path], str]]:
@@ -98,12 +99,12 @@ def schedule(step: int, images: int, view_count: int, batch: int, seed: int) -> 
     return chosen, turns[chosen, turn]
 
 
-def class_weights(labels: list[str]) -> dict[int, float]:
+def class_weights(labels: list[str], names: Sequence[str]) -> dict[int, float]:
     """Return index -> weight, in inverse proportion to how often a plane stands in `labels`.
 
     Planes that do not occur get weight 0; the weights average 1 over the images.
     """
-    counts = [labels.count(plane) for plane in PLANES]
+    counts = [labels.count(plane) for plane in names]
     present = sum(count > 0 for count in counts)
     return {index: len(labels) / (present * count) if count else 0.0 for index, count in enumerate(counts)}
 
@@ -113,12 +114,12 @@ def stack(files: list[Path]) -> NDArray[np.float32]:
     return np.stack([read_grey(file) for file in files])[..., None].astype(np.float32)
 
 
-def one_hot(labels: list[str]) -> NDArray[np.float32]:
-    """Return the planes' indicator rows, shape (n, len(PLANES)), in the order of PLANES."""
-    return np.eye(len(PLANES), dtype=np.float32)[[PLANES.index(label) for label in labels]]
+def one_hot(labels: list[str], names: Sequence[str]) -> NDArray[np.float32]:
+    """Return the planes' indicator rows, shape (n, len(names)), in the order of `names`."""
+    return np.eye(len(names), dtype=np.float32)[[names.index(label) for label in labels]]
 
 
-def training_batches(train: list[tuple[list[Path], str]], batch: int, seed: int) -> Any:
+def training_batches(train: list[tuple[list[Path], str]], names: Sequence[str], batch: int, seed: int) -> Any:
     """Return a Keras data set of all batches; images (batch, height, width, 1), planes one-hot."""
     from keras.utils import PyDataset
 
@@ -133,12 +134,12 @@ def training_batches(train: list[tuple[list[Path], str]], batch: int, seed: int)
             chosen, turns = schedule(step, len(train), view_count, batch, seed)
             rows = [train[index] for index in chosen]
             files = [files[turn % len(files)] for (files, _), turn in zip(rows, turns, strict=True)]
-            return stack(files), one_hot([label for _, label in rows])
+            return stack(files), one_hot([label for _, label in rows], names)
 
     return TrainingBatches()
 
 
-def _validation_batches(val: pd.DataFrame, batch: int) -> Any:
+def _validation_batches(val: pd.DataFrame, names: Sequence[str], batch: int) -> Any:
     from keras.utils import PyDataset
 
     images = folder("planes", "prepare") / "images"
@@ -150,7 +151,7 @@ def _validation_batches(val: pd.DataFrame, batch: int) -> Any:
 
         def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             part = slice(index * batch, (index + 1) * batch)
-            return stack(files[part]), one_hot(labels[part])
+            return stack(files[part]), one_hot(labels[part], names)
 
     return ValidationBatches()
 

@@ -1,7 +1,8 @@
 """validate: decode every image once and set apart, with a reason, what cannot be used.
 
-Needs what pull left; leaves `accepted.csv`, `boxes.csv` (of accepted images, cut to the image) and
-`quarantine.csv` in `data/<data set>/validate`, and `reports/<data set>/data.json`.
+Needs what pull left; leaves `accepted.csv`, `boxes.csv` (of accepted images, cut to the image),
+`quarantine.csv` and `out_of_scope.csv` (good images of planes that are not to be learnt) in
+`data/<data set>/validate`, and `reports/<data set>/data.json`.
 """
 
 from pathlib import Path
@@ -31,16 +32,24 @@ def run(data_set: str) -> None:
     damages = find_damages(manifest, pull / "images", data_set)
     accepted, quarantine = judge(data_set, manifest, boxes, damages)
     accepted, copies = set_copies_apart(data_set, accepted, boxes, params.conflicting_labels)
+    accepted, beyond = part_by_scope(data_set, accepted, getattr(params, "classes", "four"))
+    write_csv(beyond, out / "out_of_scope.csv")
     quarantine = pd.concat([quarantine, copies]).sort_values(["image", "file"], kind="stable")
     write_csv(quarantine, out / "quarantine.csv")
     _check_share(data_set, len(manifest), quarantine, params.max_quarantined)
+    if accepted.empty:
+        raise SonotraceError(
+            f"{data_set}: all {len(beyond)} good images are of planes beyond the standard four; "
+            "set validate.planes.classes: six, or bring standard planes"
+        )
     write_csv(accepted, out / "accepted.csv")
     used = cut_boxes(boxes, accepted)
     write_csv(used, out / "boxes.csv")
-    write_json(describe(data_set, manifest, accepted, quarantine, used), REPORTS / data_set / "data.json")
+    write_json(describe(data_set, manifest, accepted, beyond, quarantine, used), REPORTS / data_set / "data.json")
     reasons = ", ".join(f"{count} {reason}" for reason, count in _count(quarantine["reason"]).items())
     why = f": {reasons}" if reasons else ""
-    say(f"validate: {len(accepted)} {data_set} images accepted, {len(quarantine)} rows quarantined{why}")
+    out_of_scope = f", {len(beyond)} out of scope" if len(beyond) else ""
+    say(f"validate: {len(accepted)} {data_set} images accepted{out_of_scope}, {len(quarantine)} rows quarantined{why}")
 
 
 def find_damages(manifest: pd.DataFrame, images: Path, data_set: str) -> dict[str, str]:
@@ -74,7 +83,9 @@ def judge(
     kept, quarantined = [], []
     for position, row in enumerate(manifest.itertuples(index=False)):
         reason, detail = "", ""
-        if not row.file:
+        if row.refused:
+            reason, _, detail = row.refused.partition(": ")
+        elif not row.file:
             reason, detail = "row without image", f"no image {row.image}"
         elif not row.labelled_by:
             reason, detail = "image without row", f"{row.file} is not labelled"
@@ -97,6 +108,12 @@ def judge(
         accepted["label"] = [planes.plane_of(label) for label in accepted["label"]]
     columns = ["image", "file", "labelled_by", "reason", "detail"]
     return accepted, pd.DataFrame(quarantined, columns=columns, dtype=str)
+
+
+def part_by_scope(data_set: str, accepted: pd.DataFrame, classes: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part good images into those to learn from and those of planes beyond the standard four."""
+    beyond = accepted["label"].isin(planes.OUT_OF_SCOPE) & (data_set == "planes") & (classes == "four")
+    return accepted[~beyond].reset_index(drop=True), accepted[beyond].reset_index(drop=True)
 
 
 def box_faults(boxes: pd.DataFrame, manifest: pd.DataFrame) -> dict[tuple[str, str], tuple[str, str]]:
@@ -196,6 +213,7 @@ def describe(
     data_set: str,
     manifest: pd.DataFrame,
     accepted: pd.DataFrame,
+    beyond: pd.DataFrame,
     quarantine: pd.DataFrame,
     boxes: pd.DataFrame,
 ) -> dict[str, object]:
@@ -205,6 +223,7 @@ def describe(
     return {
         "rows": len(manifest),
         "accepted": len(accepted),
+        "out_of_scope": len(beyond),
         "quarantined": len(quarantine),
         "quarantined_by_reason": _count(quarantine["reason"]),
         "patients": int(accepted["patient"].nunique()),

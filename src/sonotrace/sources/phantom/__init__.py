@@ -21,6 +21,7 @@ import numpy as np
 
 from sonotrace.errors import SonotraceError
 from sonotrace.images import write_png
+from sonotrace.sources import Request, Snapshot
 from sonotrace.sources.phantom.anatomy import PLANES, surroundings
 from sonotrace.sources.phantom.heads import augmented, head, yolo_line
 from sonotrace.sources.phantom.imaging import Exposure, Grey, picture
@@ -68,6 +69,13 @@ class Drawing:
     seed: int
     copies: int
     into: Path
+
+
+def fetch(request: Request) -> Snapshot:
+    """Draw the data set that the parameters describe."""
+    params = request.params
+    snapshot(request.data_set, request.origin, params, request.into, request.workers, request.advance)
+    return Snapshot(request.into, version=f"{params['images']} drawn from seed {params['seed']}")
 
 
 def snapshot(

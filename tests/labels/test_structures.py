@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from sonotrace.errors import SonotraceError
-from sonotrace.structures import STRUCTURES, read_snapshot
+from sonotrace.labels.structures import read_snapshot
+from sonotrace.structures import STRUCTURES
 
 OTHER_ORDER = ["MIDLINE_FALX", "CHOROID_PLEXUS", "CSP"]
 
@@ -105,12 +106,30 @@ def test_the_export_may_lie_in_a_folder_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_there_must_be_one_data_yaml(tmp_path, count):
+def test_there_must_be_one_export(tmp_path, count):
     for number in range(count):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "data.yaml").touch()
-    with pytest.raises(SonotraceError, match=rf"{count} files data\.yaml below it; it must hold one YOLOv8 export"):
+    (tmp_path / "notes.json").write_text('{"images": []}')
+    with pytest.raises(
+        SonotraceError, match=rf"{count} files data\.yaml and no COCO \.json below it; it must hold one"
+    ):
         read_snapshot(tmp_path)
+
+
+def test_labels_of_two_kinds_are_an_error(tmp_path):
+    _export(tmp_path / "export", {"train/a": ""})
+    (tmp_path / "all.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    with pytest.raises(
+        SonotraceError, match=r"labels in export/data\.yaml \(YOLOv8\) and all\.json \(COCO\); keep one"
+    ):
+        read_snapshot(tmp_path)
+
+
+def test_other_json_beside_a_yolo_export_is_left_alone(tmp_path):
+    (tmp_path / "settings.json").write_text("{ // comment")
+    (tmp_path / "notes.json").write_text("[1]")
+    assert set(_export(tmp_path, {"train/a": ""})) == {"a"}
 
 
 @pytest.mark.parametrize("content", ["", "nc: 3", "names: 3", "names: {1: a, 2: b}", "[a", "names: [", "- a"])

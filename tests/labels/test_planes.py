@@ -3,7 +3,8 @@
 import pytest
 
 from sonotrace.errors import SonotraceError
-from sonotrace.planes import PLANES, plane_of, read_snapshot
+from sonotrace.labels.planes import read_snapshot
+from sonotrace.planes import OUT_OF_SCOPE, PLANES, classes_in, plane_of
 
 PLAIN = "Image_name,Plane\nPatient1_Plane2_1_of_2,Fetal abdomen\nPatient2_Plane3_1_of_1,Fetal brain\n"
 OFFICIAL = (
@@ -35,8 +36,12 @@ def test_the_outputs_of_the_classifier_are_the_planes_by_alphabet():
         ("fetal THORAX ", "thorax"),
         ("femur", "femur"),
         ("Fetal abdomen", "abdomen"),
-        ("Other", None),
-        ("Maternal cervix", None),
+        ("Other", "other"),
+        ("Maternal cervix", "cervix"),
+        ("CERVIX", "cervix"),
+        ("Fetal cervix", None),
+        ("Fetal other", None),
+        ("Maternal brain", None),
         ("Fetal", None),
         ("", None),
         ("brain2", None),
@@ -44,6 +49,19 @@ def test_the_outputs_of_the_classifier_are_the_planes_by_alphabet():
 )
 def test_a_label_names_its_plane_or_none(label, plane):
     assert plane_of(label) == plane
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ([], PLANES),
+        (["brain", "femur"], PLANES),
+        (["brain", "other"], PLANES + OUT_OF_SCOPE),
+        (["cervix"], PLANES + OUT_OF_SCOPE),
+    ],
+)
+def test_the_outputs_are_the_four_planes_or_all_six(labels, classes):
+    assert classes_in(labels) == classes
 
 
 def test_the_plain_table_gives_label_and_line(tmp_path):
@@ -69,9 +87,12 @@ def test_the_official_table_gives_side_and_scanner(tmp_path, ends, mark):
 
 
 def test_names_in_the_table_may_have_an_ending(tmp_path):
-    table = "Image_name,Plane\na.png,Fetal brain\nb.v2,Fetal femur\n"
-    found = _snapshot(tmp_path, table, ["a.png", "b.v2.jpeg"])
+    table = "Image_name,Plane\na.png,Fetal brain\nb.v2,Fetal femur\nc.TIF,Fetal femur\nd.dcm,Fetal femur\n"
+    found = _snapshot(tmp_path, table, ["a.png", "b.v2.jpeg", "c.TIF", "d.dcm"])
     assert found["a"].file == tmp_path / "a.png"
+    assert found["c"].file == tmp_path / "c.TIF"
+    assert found["d"].file == tmp_path / "d.dcm"
+    assert [entry.label for entry in found.values()] == ["Fetal brain", *["Fetal femur"] * 3]
     assert found["b.v2"].file == tmp_path / "b.v2.jpeg"
 
 
@@ -114,12 +135,20 @@ def test_the_table_may_stand_in_a_folder_of_its_own(tmp_path):
 
 
 def test_a_missing_table_lists_those_that_are_there(tmp_path):
-    with pytest.raises(SonotraceError, match=r"image_label\.csv: no such label table; .*no \.csv file"):
+    with pytest.raises(SonotraceError, match=r"image_label\.csv: no such label table, .*no \.csv file"):
         read_snapshot(tmp_path, "image_label.csv")
     for name in ("b.csv", "a.csv", "c.txt"):
         (tmp_path / name).touch()
     with pytest.raises(SonotraceError, match=r"pull\.planes\.incoming\.table must name one of: a\.csv, b\.csv$"):
         read_snapshot(tmp_path, "image_label.csv")
+
+
+def test_a_table_that_stands_in_two_folders_is_ambiguous(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "t.csv").write_text("Image_name,Plane\n")
+    with pytest.raises(SonotraceError, match=r"2 files t\.csv below it; keep one"):
+        read_snapshot(tmp_path, "t.csv")
 
 
 @pytest.mark.parametrize(
@@ -146,3 +175,62 @@ def test_a_table_that_is_not_utf8_is_an_error(tmp_path):
 def test_a_row_cut_short_has_no_label(tmp_path):
     found = _snapshot(tmp_path, "Image_name,Plane\na\nb,Fetal brain\n", ["a.png", "b.png"])
     assert (found["a"].label, found["b"].label) == ("", "Fetal brain")
+
+
+def _folders(folder, *files):
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).touch()
+    return {entry.image: entry for entry in read_snapshot(folder, "image_label.csv")}
+
+
+def test_without_a_table_an_image_is_labelled_by_the_folder_it_lies_in(tmp_path):
+    found = _folders(tmp_path, "Fetal brain/a.png", "femur/b.TIF", "Other/c.bmp", "Maternal cervix/d.dcm", "README.txt")
+    assert {image: (entry.label, entry.labelled_by) for image, entry in found.items()} == {
+        "a": ("Fetal brain", "Fetal brain"),
+        "b": ("femur", "femur"),
+        "c": ("Other", "Other"),
+        "d": ("Maternal cervix", "Maternal cervix"),
+    }
+    assert found["a"].file == tmp_path / "Fetal brain/a.png"
+    assert found["a"].official_split == ""
+
+
+def test_a_folder_export_of_roboflow_gives_side_and_source(tmp_path):
+    found = _folders(
+        tmp_path / "export",
+        "train/Fetal brain/P1_png.rf.0a.jpg",
+        "valid/Fetal femur/P2_png.rf.0b.jpg",
+        "val/Fetal femur/P4.jpg",
+        "test/Fetal brain/P3.jpg",
+    )
+    assert {(entry.source_image, entry.official_split, entry.labelled_by) for entry in found.values()} == {
+        ("P1_png", "train", "train/Fetal brain"),
+        ("P2_png", "val", "valid/Fetal femur"),
+        ("", "val", "val/Fetal femur"),
+        ("", "test", "test/Fetal brain"),
+    }
+
+
+def test_the_table_counts_before_the_folders(tmp_path):
+    (tmp_path / "image_label.csv").write_text("Image_name,Plane\na,Fetal femur\n")
+    assert _folders(tmp_path, "brain/a.png")["a"].label == "Fetal femur"
+
+
+@pytest.mark.parametrize("stray", ["spine/b.png", "b.png", "brain/axial/b.png", "train/b.png"])
+def test_an_image_beside_the_folders_of_planes_is_an_error(tmp_path, stray):
+    with pytest.raises(SonotraceError, match=rf"no label table image_label\.csv, and {stray} is in no folder named"):
+        _folders(tmp_path, "brain/a.png", stray)
+
+
+def test_folders_beside_a_table_of_another_name_are_ambiguous(tmp_path):
+    (tmp_path / "labels.csv").write_text("\ufeffImage_name; Plane\na;Fetal femur\n", encoding="utf-8")
+    with pytest.raises(SonotraceError, match=r"set pull\.planes\.incoming\.table: labels\.csv, or remove it"):
+        _folders(tmp_path, "brain/a.png")
+    (tmp_path / "labels.csv").write_text("Image_name,weeks\na,22\n")
+    assert _folders(tmp_path, "brain/a.png")["a"].label == "brain"
+
+
+def test_the_snapshot_s_own_name_labels_nothing(tmp_path):
+    with pytest.raises(SonotraceError, match=r"no such label table, and no image in a folder named after a plane"):
+        _folders(tmp_path / "brain", "a.png", "images/b.png")

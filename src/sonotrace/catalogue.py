@@ -1,0 +1,120 @@
+"""Where the data comes from: what is pinned, whether there is something newer, and pinning it."""
+
+import importlib
+import json
+import subprocess
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sonotrace import pins
+from sonotrace.errors import SonotraceError
+from sonotrace.outputs import scratch
+from sonotrace.parallel import available_cores
+from sonotrace.params import load
+from sonotrace.progress import say
+from sonotrace.sources import Request
+from sonotrace.stages import DATA, DATA_SETS, REPORTS, STATE
+from sonotrace.stages.pull import fetch, read_snapshot
+
+
+def show(check: bool) -> bool:
+    """Print what each data set comes from; with `check`, ask remote sources and return whether one has newer."""
+    newer = False
+    for data_set in DATA_SETS:
+        facts = describe(data_set)
+        if check:
+            facts["newest"], is_newer = _newest(data_set)
+            newer |= is_newer
+        say(data_set)
+        for name, value in facts.items():
+            say(f"  {name:12}{value}")
+    return newer
+
+
+def describe(data_set: str) -> dict[str, str]:
+    """Return source, version, fingerprint, date of pinning, licence and counts of a data set, as text."""
+    source = getattr(load().pull, data_set).source
+    origin = DATA / source / data_set
+    facts = {"source": source}
+    pulled = _read(REPORTS / data_set / "snapshot.json")
+    pin = pins.read(origin)
+    stated = pin or (pulled if pulled.get("source") == source else {})
+    if not stated:
+        facts["pinned"] = "nothing yet" if _is_remote(source) else f"see {origin}.dvc; not pulled yet"
+        return facts
+    facts["version"] = stated["version"] or "the user's own files"
+    facts["fingerprint"] = stated["fingerprint"]
+    facts["pinned"] = _since(origin)
+    facts["licence"] = stated["licence"] or "not stated"
+    if pulled.get("fingerprint") == stated["fingerprint"]:
+        patients = _read(REPORTS / data_set / "data.json").get("patients", "?")
+        facts["counts"] = f"{pulled['images']} images, {pulled['rows']} rows, {patients} patients accepted"
+    else:
+        facts["counts"] = "not pulled yet; `dvc repro` does so"
+    return facts
+
+
+def pin(data_set: str) -> None:
+    """Fetch what the parameters name anew, say how it differs from what was pinned, and pin it.
+
+    The pin is for git; nothing is pulled, and the last pull's outputs stay as they are.
+    """
+    params = getattr(load().pull, data_set)
+    if not _is_remote(params.source):
+        raise SonotraceError(
+            f"params.yaml: pull.{data_set}.source is {params.source!r}, which git and DVC pin by themselves "
+            f"(`dvc add data/incoming/{data_set}`); only sources elsewhere need `sonotrace pin`"
+        )
+    origin = DATA / params.source / data_set
+    before = pins.read_files(origin)
+    with scratch(STATE / f"pin-{data_set}") as into:
+        snapshot = fetch(data_set, into.resolve(), None)
+        content = pins.contents(snapshot.folder, available_cores())
+        listed = read_snapshot(data_set, snapshot.folder, getattr(params, params.source).model_dump())
+    if not any(entry.file for entry in listed):
+        raise SonotraceError(f"{snapshot.version}: no image in it; name another version or format in params.yaml")
+    pins.write(origin, snapshot, content)
+    say(f"pin: {snapshot.version}: {len(listed)} rows, {len(content)} files, {pins.fingerprint(content)}")
+    if before:
+        say(f"pin: against what was pinned before: {pins.differences(before, content)}")
+    say(f"pin: next: git add {origin} && git commit, then dvc repro")
+
+
+def _source(name: str) -> ModuleType:
+    return importlib.import_module(f"sonotrace.sources.{name}")
+
+
+def _is_remote(source: str) -> bool:
+    return bool(getattr(_source(source), "REMOTE", False))
+
+
+def _newest(data_set: str) -> tuple[str, bool]:
+    params = getattr(load().pull, data_set)
+    if not _is_remote(params.source):
+        return "not asked: this source is pinned here", False
+    settings = getattr(params, params.source).model_dump()
+    origin, keep = DATA / params.source / data_set, STATE / "downloads" / params.source
+    request = Request(data_set, origin, settings, origin, keep, pins.read(origin) or None, 1, lambda _: None)
+    current, newest = _source(params.source).newest(request)
+    return (f"{newest}, newer than {current}", True) if newest != current else (f"{current} is the newest", False)
+
+
+def _since(origin: Path) -> str:
+    """Return date and commit of the last change of the pin, from git."""
+    paths = [str(origin), f"{origin}.dvc"]
+    found = subprocess.run(
+        ["git", "log", "-1", "--format=%as, commit %h", "--", *paths], capture_output=True, text=True, check=False
+    )
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=False
+    )
+    return "not committed yet" if changed.stdout or not found.stdout else found.stdout.strip()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
