@@ -1,20 +1,20 @@
-"""How fast an archive is unpacked and hashed, against `unzip` and `sha256sum`.
+"""How fast pull takes an archive in, against `unzip` and `sha256sum`.
 
 The archive is made for this: the images of a folder under as many numbered names as asked for,
-stored, as image sets come. The reference is `unzip -q` and then `sha256sum` on all cores, which
-check less: not the names, sizes and overlaps that `archives` refuses. The project's side is
-`archives.unpack` and then SHA-256 of each file through `parallel.in_order`, as pull does it. Every
-round takes the whole archive once on each side, from a warm page cache, with nothing left to write
-back from before; removal of the files is not counted. Both sides must come to the same hashes.
+stored, as image sets come, with a label table. The reference is `unzip -q` and then `sha256sum` on
+all cores, which check less: not the names, sizes and overlaps that `archives` refuses. The
+project's side is the stage itself: unpack, hash, read the table, bring the images in, write the
+manifest. Every round takes the whole archive once on each side, from a warm page cache, with
+nothing left to write back from before; removal of the files is not counted. Both sides must come
+to the same hashes.
 
-    PYTHONPATH=src python benchmarks/unpack.py IMAGES_DIR [--files 12400] [--rounds 5] [--at FOLDER]
+    PYTHONPATH=src python benchmarks/pull.py IMAGES_DIR [--files 12400] [--rounds 5] [--at FOLDER]
 
 IMAGES_DIR: PNG and JPEG files, also in folders below, such as data/planes/pull/images.
 FOLDER: where to unpack, twice the size of the archive; the temporary folder if not given.
 """
 
 import argparse
-import hashlib
 import os
 import shutil
 import subprocess
@@ -25,11 +25,15 @@ from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
 
+import yaml
 from measure import alternate, print_table, ratio, spread, tell, timed
 
-from sonotrace.archives import unpack
+from sonotrace.manifest import read_table
 from sonotrace.parallel import available_cores, in_order
 from sonotrace.snapshot import images_below
+from sonotrace.stages import pull
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -42,19 +46,21 @@ def main() -> None:
     unzip = ["unzip", "-q"] if shutil.which("unzip") else [sys.executable, "-m", "zipfile", "-e"]
     reference = f"{' '.join(['python', *unzip[1:]] if unzip[0] == sys.executable else unzip)}, sha256sum"
     with tempfile.TemporaryDirectory(dir=options.at) as folder:
-        archive = make_archive(images_below(options.images), options.files, Path(folder) / "images.zip")
+        work = Path(folder)
+        archive = make_archive(images_below(options.images), options.files, work / "data/incoming/planes/images.zip")
+        params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+        params["pull"]["planes"]["source"] = "incoming"
+        (work / "params.yaml").write_text(yaml.safe_dump(params))
+        os.chdir(work)
         megabytes = archive.stat().st_size / 10**6
         tell(f"{options.files} files, {megabytes:.0f} MB, {available_cores()} cores")
-        if with_tools(unzip, archive, Path(folder) / "out") != with_sonotrace(archive, Path(folder) / "out"):
+        if with_tools(unzip, archive) != with_pull():
             raise SystemExit("the two sides come to different files")
-        sides: dict[str, Callable[[Path], object]] = {
-            reference: lambda into: with_tools(unzip, archive, into),
-            "unpack, in_order": lambda into: with_sonotrace(archive, into),
-        }
+        sides: dict[str, Callable[[], object]] = {reference: lambda: with_tools(unzip, archive), "pull": with_pull}
         rates = alternate(
-            {name: lambda work=work: options.files / fresh(work, Path(folder) / "out") for name, work in sides.items()},
-            options.rounds,
+            {name: lambda side=side: options.files / fresh(side) for name, side in sides.items()}, options.rounds
         )
+        os.chdir(REPOSITORY)
     print_table(
         [
             f"{options.files} files, {megabytes:.0f} MB, {available_cores()} cores, {options.rounds} rounds",
@@ -66,24 +72,29 @@ def main() -> None:
 
 
 def make_archive(images: list[Path], files: int, archive: Path) -> Path:
-    """Store the images, over and over, under `files` names in one folder."""
+    """Store the images, over and over, under `files` names in one folder, with a label table."""
     if not images:
         raise SystemExit("IMAGES_DIR holds no PNG or JPEG file")
+    archive.parent.mkdir(parents=True)
     with zipfile.ZipFile(archive, "w") as opened:
         for number, image in enumerate(islice(cycle(images), files)):
-            opened.write(image, f"images/{number:06}{image.suffix}")
+            opened.write(image, f"images/Patient{number:06}_{image.suffix}")
+        rows = "".join(f"Patient{number:06}_,Fetal brain\n" for number in range(files))
+        opened.writestr("image_label.csv", f"Image_name,Plane\n{rows}")
     return archive
 
 
-def fresh(work: Callable[[Path], object], into: Path) -> float:
-    """Return the wall time of `work` from a state in which neither files nor writes are left over."""
-    shutil.rmtree(into, ignore_errors=True)
+def fresh(side: Callable[[], object]) -> float:
+    """Return the wall time of a side from a state in which neither files nor writes are left over."""
+    for left in ("tools", "data/planes", "reports"):
+        shutil.rmtree(left, ignore_errors=True)
     os.sync()
-    return timed(lambda: work(into))
+    return timed(side)
 
 
-def with_tools(unzip: list[str], archive: Path, into: Path) -> dict[str, str]:
-    """Return file name -> SHA-256, by the command-line tools."""
+def with_tools(unzip: list[str], archive: Path) -> dict[str, str]:
+    """Return image -> SHA-256, by the command-line tools."""
+    into = Path("tools")
     subprocess.run([*unzip, archive, *(["-d"] if unzip[0] == "unzip" else []), into], check=True)
     files = images_below(into)
     shares = [files[start : start + 200] for start in range(0, len(files), 200)]
@@ -91,15 +102,14 @@ def with_tools(unzip: list[str], archive: Path, into: Path) -> dict[str, str]:
     def sha256sum(share: list[Path]) -> list[str]:
         return subprocess.run(["sha256sum", *share], capture_output=True, text=True, check=True).stdout.splitlines()
 
-    return {Path(line[66:]).name: line[:64] for lines in in_order(sha256sum, shares) for line in lines}
+    return {Path(line[66:]).stem: line[:64] for lines in in_order(sha256sum, shares) for line in lines}
 
 
-def with_sonotrace(archive: Path, into: Path) -> dict[str, str]:
-    """Return file name -> SHA-256, by `archives.unpack` and `in_order`."""
-    unpack(archive, into)
-    files = images_below(into)
-    hashes = in_order(lambda file: hashlib.sha256(file.read_bytes()).hexdigest(), files)
-    return {file.name: sha256 for file, sha256 in zip(files, hashes, strict=True)}
+def with_pull() -> dict[str, str]:
+    """Return image -> SHA-256, as the stage's manifest has it."""
+    pull.run("planes")
+    manifest = read_table(Path("data/planes/pull/manifest.csv"))
+    return dict(zip(manifest["image"], manifest["sha256"], strict=True))
 
 
 if __name__ == "__main__":
