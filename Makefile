@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Without cached bytecode each stage would compile TensorFlow anew, some ten seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro test lint lock
+.PHONY: setup repro reproduce-check test lock
 
 repro: setup  ## run the whole pipeline, then print both metric tables
 	dvc repro
@@ -36,6 +36,9 @@ $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
 	uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
 	dvc config --local core.site_cache_dir "$(CURDIR)/.sonotrace/dvc"  # else DVC notes file names in /var/tmp
 	touch $@
+
+reproduce-check: setup  ## run this commit twice from nothing, and compare all hashes
+	SET="$(SET)" workflow/reproduce-check
 
 lock:  ## resolve the dependencies anew, for Python 3.11 and 3.12
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -13,8 +13,11 @@ settings.load_profile("fast")
 
 @pytest.fixture
 def work(tmp_path, monkeypatch):
-    """Stand in an empty folder that holds only the shipped params.yaml."""
-    shutil.copyfile(Path(__file__).parents[1] / "params.yaml", tmp_path / "params.yaml")
+    """Stand in an empty folder that holds only the shipped params.yaml and table of withdrawals."""
+    top = Path(__file__).parents[1]
+    shutil.copyfile(top / "params.yaml", tmp_path / "params.yaml")
+    (tmp_path / "data").mkdir()
+    shutil.copyfile(top / "data/withdrawn.csv", tmp_path / "data/withdrawn.csv")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

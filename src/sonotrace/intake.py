@@ -10,6 +10,7 @@ from typing import Any
 from sonotrace import dicom
 from sonotrace.images import header_size, write_png
 from sonotrace.pseudonyms import Pseudonyms
+from sonotrace.withdrawals import Withdrawals
 
 CLOSED = {"frames": "middle", "crops": {}}
 """How DICOM is read from a source that has no parameters for it."""
@@ -51,12 +52,13 @@ def bring_plain(file: Path, name: str, sha256: str, images: Path, move: bool) ->
 
 
 def bring_dicom(
-    file: Path, sha256: str, images: Path, settings: Mapping[str, Any], pseudonyms: Pseudonyms
+    file: Path, sha256: str, images: Path, settings: Mapping[str, Any], pseudonyms: Pseudonyms, withdrawals: Withdrawals
 ) -> list[Brought]:
     """Write the chosen frames of a DICOM file below `images`, under names that tell nothing.
 
     An image's id comes from the SOP instance UID, so that it stays in the next snapshot; its file's
-    name from the bytes, so that two files with one UID do not overwrite each other.
+    name from the bytes, so that two files with one UID do not overwrite each other. Nothing is
+    written, and nothing returned, for a patient who withdrew.
     """
     crops = {device: tuple(crop) for device, crop in settings["crops"].items()}
     written = pseudonyms.of("file", sha256)
@@ -64,6 +66,9 @@ def bring_dicom(
         clip = dicom.read(file.read_bytes(), settings["frames"], crops)
     except dicom.Refused as refused:
         return [Brought("", image=f"dicom-{written}", refused=f"{refused.reason}: {refused.detail}")]
+    patient = pseudonyms.of("patient", clip.patient)
+    if any(withdrawals.hold(name) for name in (clip.patient.partition("\n")[0], patient)):
+        return []
     image = pseudonyms.of("image", clip.instance)
     several = settings["frames"] == "all"
     brought = []
@@ -79,7 +84,7 @@ def bring_dicom(
                 right - left,
                 bottom - top,
                 image=f"{image}{suffix}",
-                patient=pseudonyms.of("patient", clip.patient),
+                patient=patient,
                 scanner=clip.scanner,
                 mm_per_px=clip.mm_per_px,
                 full=clip.size,

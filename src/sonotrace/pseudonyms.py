@@ -97,7 +97,7 @@ def _key() -> str:
     key = os.environ.get(VARIABLE, "").strip()
     if not key:
         raise SonotraceError(
-            f"{VARIABLE}: not set, and DICOM files need it for pseudonyms; "
+            f"{VARIABLE}: not set, and DICOM files and withdrawals need it; "
             f"set the key of earlier snapshots, or make one with: {_HOW_TO_MAKE_ONE}"
         )
     if len(key) < SHORTEST:

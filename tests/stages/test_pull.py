@@ -15,7 +15,9 @@ from sonotrace.intake import CLOSED
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.snapshot import Box, Listed
 from sonotrace.stages.pull import run, take_in
+from sonotrace.withdrawals import Withdrawals
 
+NONE = Path(__file__).parents[2] / "data/withdrawn.csv"
 PATTERN = re.compile(r"^Patient(?P<patient>\d+)_")
 
 
@@ -105,7 +107,7 @@ def test_a_missing_source_is_named(work, set_param):
     set_param("pull.planes.source", "incoming")
     with pytest.raises(SonotraceError, match="data/incoming/planes: no such folder; put the snapshot there"):
         run("planes")
-    assert not (work / "data").exists()
+    assert not (work / "data/planes").exists()
 
 
 def test_a_failed_pull_leaves_the_last_one(work, set_param):
@@ -125,7 +127,7 @@ def test_files_are_moved_only_where_they_were_made_for_this_run(tmp_path, move):
     _lay_out(at, {"x/Patient9_a.png": _png()})
     box = Box("CSP", 0.0, 0.1, 0.5, 1.0)
     listed = [Listed("Patient9_a", at / "x/Patient9_a.png", boxes=[box]), Listed("Patient9_b", None)]
-    assert take_in(listed, at, pins.contents(at, 1), out, PATTERN, CLOSED, move=move) == 1
+    assert take_in(listed, at, pins.contents(at, 1), out, PATTERN, CLOSED, Withdrawals(NONE), move=move) == (1, 0)
     assert (at / "x/Patient9_a.png").exists() is not move
     assert (out / "images/x/Patient9_a.png").read_bytes() == _png()
     assert read_table(out / "boxes.csv")[CORNERS].to_numpy().tolist() == [[0, 3, 20, 30]]
@@ -136,6 +138,6 @@ def test_an_id_in_two_folders_keeps_both_files_and_each_its_boxes(tmp_path):
     _lay_out(at, {"train/a.png": _png(10, 10), "valid/a.png": _png(20, 20)})
     whole = Box("CSP", 0.0, 0.0, 1.0, 1.0)
     listed = [Listed("a", at / side / "a.png", boxes=[whole]) for side in ("valid", "train")]
-    assert take_in(listed, at, pins.contents(at, 1), out, PATTERN, CLOSED, move=False) == 2
+    assert take_in(listed, at, pins.contents(at, 1), out, PATTERN, CLOSED, Withdrawals(NONE), move=False) == (2, 0)
     boxes = read_table(out / "boxes.csv")
     assert list(zip(boxes["file"], boxes["x1"], strict=True)) == [("train/a.png", 10), ("valid/a.png", 20)]

@@ -27,6 +27,7 @@ from sonotrace.pseudonyms import Pseudonyms
 from sonotrace.snapshot import Listed, is_dicom
 from sonotrace.sources import Request, Snapshot
 from sonotrace.stages import DATA, REPORTS, STATE, folder
+from sonotrace.withdrawals import Withdrawals
 
 
 def run(data_set: str) -> None:
@@ -56,9 +57,15 @@ def run(data_set: str) -> None:
                 raise
         settings = getattr(params, params.source).model_dump()
         listed = read_snapshot(data_set, snapshot.folder, settings)
-        pattern = re.compile(params.patient_pattern)
-        images = take_in(
-            listed, snapshot.folder, content, out, pattern, settings.get("dicom", CLOSED), snapshot.folder == into
+        images, withdrawn = take_in(
+            listed,
+            snapshot.folder,
+            content,
+            out,
+            re.compile(params.patient_pattern),
+            settings.get("dicom", CLOSED),
+            Withdrawals(),
+            move=snapshot.folder == into,
         )
     header = {
         "source": params.source,
@@ -68,13 +75,15 @@ def run(data_set: str) -> None:
         "preprocessing": dict(snapshot.preprocessing),
         "augmentation": dict(snapshot.augmentation),
         "images": images,
-        "rows": len(listed),
+        "rows": len(listed) - withdrawn,
+        "withdrawn": withdrawn,
     }
     write_json(header, REPORTS / data_set / "snapshot.json")
     if snapshot.preprocessing or snapshot.augmentation:
         done = ", ".join([*snapshot.preprocessing, *snapshot.augmentation])
         say(f"pull: these images are not raw; the source states: {done} (reports/{data_set}/snapshot.json)")
-    say(f"pull: {images} images, {len(listed)} rows")
+    without = f", without {withdrawn} of patients who withdrew" if withdrawn else ""
+    say(f"pull: {images} images, {len(listed) - withdrawn} rows{without}")
 
 
 def fetch(data_set: str, into: Path, pin: Mapping[str, Any] | None) -> Snapshot:
@@ -117,14 +126,18 @@ def take_in(
     out: Path,
     patient: re.Pattern[str],
     dicom: Mapping[str, Any],
+    withdrawals: Withdrawals,
+    *,
     move: bool,
-) -> int:
-    """Bring the listed files to `out/images`, write both tables, and return the number of images.
+) -> tuple[int, int]:
+    """Bring the listed files to `out/images` and write both tables; return how many images, and rows left out.
 
-    `content` maps each file's path below `at` to its sha256. Plain images keep that path below
-    `images`; they are moved where they were made for this run, else copied.
+    Left out is what belongs to patients who withdrew. `content` maps each file's path below `at` to
+    its sha256. Plain images keep that path below `images`; they are moved where they were made for
+    this run, else copied.
     """
-    names = {entry.file: entry.file.relative_to(at).as_posix() for entry in listed if entry.file}
+    remaining = [entry for entry in listed if not withdrawals.hold(_patient(entry, patient))]
+    names = {entry.file: entry.file.relative_to(at).as_posix() for entry in remaining if entry.file}
     files = sorted(names)
     clips = {file for file in files if is_dicom(file)}
     if clips:
@@ -137,7 +150,7 @@ def take_in(
         def bring(file: Path) -> list[Brought]:
             name = names[file]
             if pseudonyms and file in clips:
-                return bring_dicom(file, content[name], images, dicom, pseudonyms)
+                return bring_dicom(file, content[name], images, dicom, pseudonyms, withdrawals)
             return [bring_plain(file, name, content[name], images, move)]
 
         for file, those in zip(files, in_order(bring, files), strict=True):
@@ -145,7 +158,7 @@ def take_in(
             advance(1)
     rows: list[dict[str, object]] = []
     boxes: list[dict[str, object]] = []
-    for entry in listed:
+    for entry in remaining:
         for came in brought[entry.file] if entry.file else [_missing(entry, pseudonyms)]:
             row = _row(entry, came, patient)
             rows.append(row)
@@ -153,7 +166,14 @@ def take_in(
                 boxes.extend(_boxes(entry, came, str(row["image"])))
     write_csv(image_table(rows), out / "manifest.csv")
     write_csv(box_table(boxes).round(3), out / "boxes.csv")
-    return len({came.file for those in brought.values() for came in those if came.file})
+    withdrawn = len(listed) - len(remaining) + sum(not those for those in brought.values())
+    return len({came.file for those in brought.values() for came in those if came.file}), withdrawn
+
+
+def _patient(entry: Listed, pattern: re.Pattern[str]) -> str:
+    """Read the patient from the image id; empty where it cannot be read."""
+    found = pattern.search(entry.image)
+    return found["patient"] if found else ""
 
 
 def _keep_from_remotes(at: Path) -> None:
@@ -178,12 +198,11 @@ def _row(entry: Listed, came: Brought, patient: re.Pattern[str]) -> dict[str, ob
     refused = came.refused or entry.refused
     if entry.boxes and not came.alone:
         refused = refused or "boxes of a whole clip: name the labelled frame in pull.structures.incoming.dicom.frames"
-    found = None if came.image else patient.search(entry.image)
     return {
         "image": came.image or entry.image,
         "file": came.file,
         "sha256": came.sha256,
-        "patient": came.patient or (found["patient"] if found else ""),
+        "patient": came.patient if came.image else _patient(entry, patient),
         "source_image": "" if came.image else entry.source_image,
         "width": came.width,
         "height": came.height,
