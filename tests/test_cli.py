@@ -97,7 +97,16 @@ def test_each_kind_of_error_has_its_line(error, line, monkeypatch, capsys):
 def test_every_stage_has_a_command():
     commands = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     modules = {path.stem for path in Path(cli.__file__).parent.glob("stages/*.py")} - {"__init__"}
-    assert commands == modules | {"metrics", "patient-key", "pin", "lineage", "predict", "sources", "withdraw"}
+    assert commands == modules | {
+        "metrics",
+        "patient-key",
+        "pin",
+        "lineage",
+        "predict",
+        "sources",
+        "verify",
+        "withdraw",
+    }
 
 
 @pytest.mark.parametrize("stage", ["pull", "validate", "split", "prepare", "augment", "evaluate"])

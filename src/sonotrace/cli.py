@@ -129,6 +129,20 @@ def pin(data_set: DataSetArgument) -> None:
 
 
 @app.command()
+def verify() -> None:
+    """Hash the whole workspace again, and compute the metrics again from stored predictions."""
+    from sonotrace.lineage.verify import problems
+
+    found = list(problems(Path()))
+    for problem in found:
+        print(problem)
+    if found:
+        print(f"error: {len(found)} things are not as recorded", file=sys.stderr)
+        raise typer.Exit(1)
+    print("verified: every file that dvc.lock names, every image of the manifests, every metric")
+
+
+@app.command()
 def withdraw(
     patient: Annotated[str, typer.Argument(help="The patient's id as the data set has it.")],
     reason: Annotated[str, typer.Option(help="Why; it stands in git, so name nobody.")],

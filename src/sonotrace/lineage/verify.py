@@ -1,0 +1,130 @@
+"""The workspace against `dvc.lock`, the manifests and the stored predictions: every byte, hashed again.
+
+DVC's own status trusts times and sizes of files that it has seen before; here nothing is trusted.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sonotrace.errors import SonotraceError
+from sonotrace.lineage.history import LOCK, History
+from sonotrace.lineage.store import Store, md5_of
+from sonotrace.lineage.tree import Step, flat, steps
+from sonotrace.manifest import read_table
+from sonotrace.parallel import in_order
+from sonotrace.params import load
+from sonotrace.stages import DATA_SETS, METRICS, folder
+
+IGNORED = ("__pycache__", ".snakemake_timestamp")
+"""What DVC does not count either (.dvcignore)."""
+
+
+def problems(top: Path) -> Iterator[str]:
+    """Yield a line for everything that is not as it was recorded: path, what is wrong, remedy.
+
+    `top` is the top folder of a checkout, and the working directory. Raises SonotraceError where it has
+    no readable `dvc.lock`.
+    """
+    try:
+        text = (top / LOCK).read_bytes()
+        found = steps(yaml.load(text, Loader=yaml.CSafeLoader))
+    except FileNotFoundError:
+        raise SonotraceError(f"{LOCK}: not there; run `dvc repro`, or go to the top folder of a checkout") from None
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        raise SonotraceError(f"{LOCK}: cannot be read; restore it with git") from None
+    history = History(top)
+    if history.file("HEAD", LOCK) != text:
+        yield f"{LOCK}: not as in the last commit; commit it after `dvc repro`, or restore it with git"
+    yield from _links(found, top, Store(history))
+    yield from _parameters(found, top)
+    for data_set in DATA_SETS:
+        yield from _manifest(data_set)
+        yield from _metrics(data_set)
+
+
+def _links(found: dict[str, Step], top: Path, store: Store) -> Iterator[str]:
+    links = {(link.path, link.md5) for step in found.values() for link in step.links}
+    for path, md5 in sorted(links):
+        at = top / path
+        if not at.exists():
+            yield f"{path}: missing; `dvc checkout` or git brings it back"
+        elif not md5.endswith(".dir"):
+            if not at.is_file() or md5_of(at) != md5:
+                yield f"{path}: altered; not what {LOCK} names"
+        else:
+            yield from _folder(path, md5, at, store)
+
+
+def _folder(path: str, md5: str, at: Path, store: Store) -> Iterator[str]:
+    files = sorted(file for file in at.rglob("*") if file.is_file() and not set(file.parts) & set(IGNORED))
+    hashes = dict(zip((file.relative_to(at).as_posix() for file in files), in_order(md5_of, files), strict=True))
+    entries = [{"md5": hashes[name], "relpath": name} for name in sorted(hashes)]
+    if f"{hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest()}.dir" == md5:
+        return
+    expected = store.members(md5)
+    if expected is None:
+        yield f"{path}: altered; not what {LOCK} names, and DVC's cache has no list to say which file"
+        return
+    for name in sorted(expected.keys() | hashes.keys()):
+        if name not in hashes:
+            yield f"{path}/{name}: missing; `dvc checkout` brings it back"
+        elif name not in expected:
+            yield f"{path}/{name}: extra; {LOCK} does not name it"
+        elif hashes[name] != expected[name]:
+            yield f"{path}/{name}: altered; not what {LOCK} names"
+
+
+def _parameters(found: dict[str, Step], top: Path) -> Iterator[str]:
+    now = flat(yaml.safe_load((top / "params.yaml").read_text(encoding="utf-8")))
+    for step in found.values():
+        for key, value in flat(step.parameters).items():
+            if now.get(key) != value:
+                yield f"params.yaml: {key} is {now.get(key)!r}, but {step.stage} ran with {value!r}; `dvc repro`"
+
+
+def _manifest(data_set: str) -> Iterator[str]:
+    """Hold each image to its sha256 in the manifest."""
+    pull = folder(data_set, "pull")
+    try:
+        files = read_table(pull / "manifest.csv").drop_duplicates("file").set_index("file")["sha256"].to_dict()
+    except SonotraceError:
+        return  # said above already
+    present = [name for name in files if name and (pull / "images" / name).is_file()]
+
+    def sha256(name: str) -> str:
+        return hashlib.sha256((pull / "images" / name).read_bytes()).hexdigest()
+
+    for name, digest in zip(present, in_order(sha256, present), strict=True):
+        if digest != files[name]:
+            yield f"{pull}/images/{name}: sha256 is not the manifest's"
+
+
+def _metrics(data_set: str) -> Iterator[str]:
+    """Compute metrics again from stored predictions."""
+    from sonotrace.stages.evaluate import metrics_of_planes, metrics_of_structures
+
+    params = getattr(load().evaluate, data_set)
+    files = [METRICS / f"{data_set}.json", METRICS / f"{data_set}_detail.json"]
+    try:
+        predictions = read_table(folder(data_set, "evaluate") / "predictions.csv")
+        table = read_table(folder(data_set, "split") / "split.csv")
+        test = table[table["side"] == "test"].reset_index(drop=True)
+        if data_set == "planes":
+            again = metrics_of_planes(predictions, params)
+        else:
+            predictions = predictions.astype({"confidence": float})
+            again = metrics_of_structures(
+                predictions, test, read_table(folder(data_set, "prepare") / "boxes.csv"), params
+            )
+        stored: list[Any] = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    except (SonotraceError, OSError, ValueError, KeyError) as error:
+        yield f"{files[0]}: cannot be computed again ({' '.join(str(error).split())})"
+        return
+    for file, content, computed in zip(files, stored, again, strict=True):
+        if content != json.loads(json.dumps(computed)):
+            yield f"{file}: not what the stored predictions give"
