@@ -1,8 +1,9 @@
 """One turned byte in any kind of file is found, and the file is named."""
 
+import re
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from conftest import Checkout
@@ -23,46 +24,60 @@ def test_a_fresh_run_verifies(checkout: Checkout) -> None:
     assert "verified: every file" in checkout.run("sonotrace", "verify")
 
 
-KINDS = {
-    "data/planes/pull/images/images/*.png": "pulled image",
-    "data/structures/prepare/images/*.png": "prepared image",
-    "data/planes/augment/images/*.png": "augmented copy",
-    "data/planes/pull/manifest.csv": "manifest row",
-    "data/structures/validate/boxes.csv": "box",
-    "data/planes/validate/quarantine.csv": "quarantine",
-    "data/planes/split/split.csv": "split",
-    "models/planes.keras": "Keras model",
-    "models/structures.pt": "YOLO model",
-    "data/planes/evaluate/predictions.csv": "prediction",
-    "metrics/planes.json": "metric",
-    "metrics/structures_detail.json": "interval",
-    "plots/planes/roc.csv": "curve",
-    "reports/planes/snapshot.json": "what was pulled",
-    "data/phantom/planes/scanners.yaml": "source",
-    "src/sonotrace/boxes.py": "code",
-    "dvc.lock": "lock",
-}
+KINDS = [
+    "data/planes/pull/images/images/*.png",  # pulled image
+    "data/structures/prepare/images/*.png",  # prepared image
+    "data/planes/augment/images/*.png",  # augmented copy
+    "data/planes/pull/manifest.csv",  # manifest row
+    "data/structures/validate/boxes.csv",  # box
+    "data/planes/validate/quarantine.csv",  # quarantine
+    "data/planes/split/split.csv",  # split
+    "models/planes.keras",  # Keras model
+    "models/structures.pt",  # YOLO model
+    "data/planes/evaluate/predictions.csv",  # prediction
+    "metrics/planes.json",  # metric
+    "metrics/structures_detail.json",  # interval
+    "plots/planes/roc.csv",  # curve
+    "reports/planes/snapshot.json",  # what was pulled
+    "data/phantom/planes/scanners.yaml",  # source
+    "src/sonotrace/boxes.py",  # code
+]
 
 
-@pytest.fixture
-def turned(checkout: Checkout, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Turn one byte in the middle of a file, keeping its size and times, and turn it back afterwards."""
-    path = min(checkout.path.glob(request.param))
-    content = path.read_bytes()
-    at = len(content) // 2
-    mode = path.stat().st_mode
-    path.chmod(0o644)
-    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-    yield path.relative_to(checkout.path)
-    path.write_bytes(content)
-    path.chmod(mode)
+@contextmanager
+def _turned(checkout: Checkout, patterns: Iterable[str]) -> Iterator[list[str]]:
+    """Turn one byte in the middle of a file of each pattern, and turn it back afterwards; give the files' paths."""
+    before = {}
+    for pattern in patterns:
+        path = min(checkout.path.glob(pattern))
+        before[path] = content, mode = path.read_bytes(), path.stat().st_mode
+        at = len(content) // 2
+        path.chmod(0o644)
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        path.chmod(mode)
+    yield [str(path.relative_to(checkout.path)) for path in before]
+    for path, (content, mode) in before.items():
+        path.chmod(0o644)
+        path.write_bytes(content)
+        path.chmod(mode)
 
 
-@pytest.mark.parametrize("turned", KINDS, ids=KINDS.values(), indirect=True)
-def test_one_turned_byte_is_found_and_named(checkout: Checkout, turned: Path) -> None:
-    printed = checkout.run("sonotrace", "verify", fails=True)
-    assert str(turned) in printed
+def test_one_turned_byte_in_each_kind_of_file_is_found_and_named(checkout: Checkout) -> None:
+    with _turned(checkout, KINDS) as paths:
+        printed = checkout.run("sonotrace", "verify", fails=True).splitlines()
+    named = {line.split(": ")[0] for line in printed}
+    assert set(paths) <= named
+    consequences = "stored predictions|cannot be computed again|sha256 is not the manifest's|are not as recorded"
+    others = [line for line in printed if line.split(": ")[0] not in paths and not re.search(consequences, line)]
+    assert others == []
+
+
+def test_a_turned_byte_in_the_lock_is_found(checkout: Checkout) -> None:
+    with _turned(checkout, ["dvc.lock"]):
+        printed = checkout.run("sonotrace", "verify", fails=True)
+    assert "dvc.lock: " in printed
     assert "Traceback" not in printed
+    assert "verified: every file" in checkout.run("sonotrace", "verify")
 
 
 def test_missing_and_extra_files_and_changed_parameters_are_named(checkout: Checkout) -> None:

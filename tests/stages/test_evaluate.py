@@ -12,7 +12,7 @@ from sonotrace.images import write_png
 from sonotrace.manifest import box_table, read_table
 from sonotrace.outputs import write_csv
 from sonotrace.planes import PLANES
-from sonotrace.stages.evaluate import _write_metrics, run
+from sonotrace.stages.evaluate import _metrics, run
 
 LABELS = {"a": "brain", "b": "brain", "c": "femur", "d": "thorax", "e": "abdomen", "f": "femur"}
 LEVELS = {"brain": 10, "femur": 60, "thorax": 110, "abdomen": 160}
@@ -114,11 +114,10 @@ def test_no_test_images_is_an_error(work):
         run("planes")
 
 
-def test_undefined_figures_are_null(work):
+def test_undefined_figures_are_null():
     nan = float("nan")
     found = {"recall": (0.5, 0.123456, 1.0), "map50": (nan, nan, nan), "recall.CSP": (nan, nan, nan)}
-    _write_metrics("structures", found, {"n_images": 2}, {"CSP": 0})
-    assert json.loads((work / "metrics/structures.json").read_text()) == {"recall": 0.5, "map50": None, "n_images": 2}
-    detail = json.loads((work / "metrics/structures_detail.json").read_text())
+    headline, detail = _metrics("per_structure", found, {"n_images": 2}, {"CSP": 0})
+    assert headline == {"recall": 0.5, "map50": None, "n_images": 2}
     assert detail["overall"]["recall"] == {"value": 0.5, "low": 0.1235, "high": 1.0}
     assert detail["per_structure"] == {"CSP": {"n": 0, "recall": {"value": None, "low": None, "high": None}}}

@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,21 +95,22 @@ class History:
         except subprocess.CalledProcessError:
             return None
 
-    def md5(self, commit: str, path: str) -> str:
-        """Return DVC's hash of a file or folder as a commit has it, empty where it has none.
-
-        Of a folder, that is the md5 of the JSON list of its files' relative paths and md5s (dvc_data.hashfile.tree).
-        """
+    def members(self, commit: str, path: str) -> dict[str, str]:
+        """Return relative path -> md5 of the files that a commit has below a folder; of a file, `` -> md5."""
         listed = self._git("ls-tree", "-r", "-z", commit, "--", path).decode().split("\0")[:-1]
-        ids = {name: line.split()[2] for line in listed for name in [line.partition("\t")[2]]}
-        if not ids:
-            return ""
+        ids = {line.partition("\t")[2]: line.split()[2] for line in listed}
         contents = dict(self.blobs(dict.fromkeys(ids.values())))
-        md5s = {name: hashlib.md5(contents[blob], usedforsecurity=False).hexdigest() for name, blob in ids.items()}
-        if path in md5s:
-            return md5s[path]
-        entries = [{"md5": md5s[name], "relpath": name.removeprefix(f"{path}/")} for name in sorted(md5s)]
-        return f"{hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest()}.dir"
+        return {
+            name.removeprefix(path).removeprefix("/"): hashlib.md5(contents[blob], usedforsecurity=False).hexdigest()
+            for name, blob in ids.items()
+        }
+
+    def md5(self, commit: str, path: str) -> str:
+        """Return DVC's hash of a file or folder as a commit has it, empty where it has none."""
+        members = self.members(commit, path)
+        if not members:
+            return ""
+        return members[""] if "" in members else folder_md5(members)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield id and content of git blobs, all read by one process."""
@@ -139,3 +140,9 @@ class History:
 
     def _git(self, *arguments: str, text: bytes | None = None) -> bytes:
         return subprocess.run(["git", "-C", self._at, *arguments], input=text, capture_output=True, check=True).stdout
+
+
+def folder_md5(members: Mapping[str, str]) -> str:
+    """Return DVC's hash of a folder: the md5 of the JSON list of its files' paths and md5s (dvc_data.hashfile.tree)."""
+    entries = [{"md5": members[name], "relpath": name} for name in sorted(members)]
+    return f"{hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest()}.dir"

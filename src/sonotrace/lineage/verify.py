@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from sonotrace.errors import SonotraceError
-from sonotrace.lineage.history import LOCK, History
+from sonotrace.lineage.history import LOCK, History, folder_md5
 from sonotrace.lineage.store import Store, md5_of
 from sonotrace.lineage.tree import Step, flat, steps
 from sonotrace.manifest import read_table
@@ -40,14 +40,15 @@ def problems(top: Path) -> Iterator[str]:
     history = History(top)
     if history.file("HEAD", LOCK) != text:
         yield f"{LOCK}: not as in the last commit; commit it after `dvc repro`, or restore it with git"
-    yield from _links(found, top, Store(history))
+    yield from _links(found, top, history)
     yield from _parameters(found, top)
     for data_set in DATA_SETS:
         yield from _manifest(data_set)
         yield from _metrics(data_set)
 
 
-def _links(found: dict[str, Step], top: Path, store: Store) -> Iterator[str]:
+def _links(found: dict[str, Step], top: Path, history: History) -> Iterator[str]:
+    store = Store(history)
     links = {(link.path, link.md5) for step in found.values() for link in step.links}
     for path, md5 in sorted(links):
         at = top / path
@@ -57,19 +58,20 @@ def _links(found: dict[str, Step], top: Path, store: Store) -> Iterator[str]:
             if not at.is_file() or md5_of(at) != md5:
                 yield f"{path}: altered; not what {LOCK} names"
         else:
-            yield from _folder(path, md5, at, store)
+            yield from _folder(path, md5, at, store, history)
 
 
-def _folder(path: str, md5: str, at: Path, store: Store) -> Iterator[str]:
+def _folder(path: str, md5: str, at: Path, store: Store, history: History) -> Iterator[str]:
     files = sorted(file for file in at.rglob("*") if file.is_file() and not set(file.parts) & set(IGNORED))
     hashes = dict(zip((file.relative_to(at).as_posix() for file in files), in_order(md5_of, files), strict=True))
-    entries = [{"md5": hashes[name], "relpath": name} for name in sorted(hashes)]
-    if f"{hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest()}.dir" == md5:
+    if folder_md5(hashes) == md5:
         return
     expected = store.members(md5)
     if expected is None:
-        yield f"{path}: altered; not what {LOCK} names, and DVC's cache has no list to say which file"
-        return
+        expected = history.members("HEAD", path)
+        if folder_md5(expected) != md5:
+            yield f"{path}: altered; not what {LOCK} names, and neither DVC's cache nor git can say which file"
+            return
     for name in sorted(expected.keys() | hashes.keys()):
         if name not in hashes:
             yield f"{path}/{name}: missing; `dvc checkout` brings it back"
@@ -121,10 +123,16 @@ def _metrics(data_set: str) -> Iterator[str]:
             again = metrics_of_structures(
                 predictions, test, read_table(folder(data_set, "prepare") / "boxes.csv"), params
             )
-        stored: list[Any] = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    except (SonotraceError, OSError, ValueError, KeyError) as error:
+    except (SonotraceError, ValueError, KeyError) as error:
         yield f"{files[0]}: cannot be computed again ({' '.join(str(error).split())})"
         return
-    for file, content, computed in zip(files, stored, again, strict=True):
-        if content != json.loads(json.dumps(computed)):
+    for file, computed in zip(files, again, strict=True):
+        if _read(file) != json.loads(json.dumps(computed)):
             yield f"{file}: not what the stored predictions give"
+
+
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
