@@ -22,7 +22,7 @@ test: setup  ## lint, types, tests
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest
+	pytest -n 2 --dist loadfile
 
 setup: $(VENV)/ready
 

@@ -414,7 +414,7 @@ def test_files_are_known_by_their_ending_or_their_mark(tmp_path):
         ("1.2.840.113619.2", marked, True),
         ("IM_0002", plain, False),
         ("short", b"DICM", False),
-        ("a.png", marked, False),
+        ("a.png", marked, True),
         ("a.txt", marked, False),
     ]:
         (tmp_path / name).write_bytes(content)

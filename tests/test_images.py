@@ -15,7 +15,7 @@ from PIL import Image
 
 from sonotrace.errors import SonotraceError
 from sonotrace.images import MAX_PIXELS, MAX_SIDE, damage, decode_grey, header_size, read_grey, write_png
-from sonotrace.snapshot import images_below
+from sonotrace.snapshot import images_below, is_dicom
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -362,8 +362,11 @@ def test_images_are_told_by_their_ending_and_dicom_by_its_mark(tmp_path):
     for name in ("IM0001", "sub/IM0002", "DICOMDIR", "notes.txt", ".IM0003", "1.2.840"):
         (tmp_path / name).write_bytes(mark)
     (tmp_path / "late").write_bytes(b"x" + mark)
+    (tmp_path / "disguised.png").write_bytes(mark)
+    assert is_dicom(tmp_path / "disguised.png")
+    assert not is_dicom(tmp_path / "a.jpg")
     found = [path.relative_to(tmp_path).as_posix() for path in images_below(tmp_path)]
-    assert sorted(found) == sorted([*taken, "IM0001", "sub/IM0002", "1.2.840"])
+    assert sorted(found) == sorted([*taken, "IM0001", "sub/IM0002", "1.2.840", "disguised.png"])
     assert found == [path.relative_to(tmp_path).as_posix() for path in sorted(images_below(tmp_path))]
 
 

@@ -22,13 +22,13 @@ def show(check: bool) -> bool:
     """Print what each data set comes from; with `check`, ask remote sources and return whether one has newer."""
     newer = False
     for data_set in DATA_SETS:
-        facts = describe(data_set)
-        if check:
-            facts["newest"], is_newer = _newest(data_set)
-            newer |= is_newer
         say(data_set)
-        for name, value in facts.items():
+        for name, value in describe(data_set).items():
             say(f"  {name:12}{value}")
+    for data_set in DATA_SETS if check else ():
+        said, is_newer = _newest(data_set)
+        newer |= is_newer
+        say(f"{data_set}: {said}")
     return newer
 
 

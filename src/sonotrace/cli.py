@@ -151,6 +151,8 @@ def withdraw(
     from sonotrace import withdrawals
 
     print(withdrawals.record(patient, reason))
+    if not withdrawals.is_pulled(patient):
+        print("note: none of the patients pulled now has this id; check it")
 
 
 @app.command()
@@ -174,9 +176,12 @@ def lineage(
     if sum(given is not None for given in (file, patient, image)) != 1:
         raise SonotraceError("lineage: needs one of FILE, --patient ID and --image ID; `sonotrace lineage --help`")
     if patient is not None and blobs:
-        for md5, path in trace.blobs_of(patient, repo).items():
+        found_blobs, unseen = trace.blobs_of(patient, repo)
+        for md5, path in found_blobs.items():
             print(md5, path)
-        return
+        for table in unseen:
+            print(f"error: {table}: not in this clone, so files of that snapshot are not listed", file=sys.stderr)
+        raise typer.Exit(1 if unseen else 0)
     if file is not None:
         found = trace.of_file(file, repo, images, verify)
         lines = show.file_lines(found)
@@ -184,6 +189,8 @@ def lineage(
         found = trace.of_person("patient" if patient else "image", patient or image or "", repo)
         lines = show.person_lines(found)
     print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+    if file is None and not found["held"] and found["unseen"]:
+        raise typer.Exit(1)
     if file is not None:
         states = [state for origin in found["origins"] for state in origin.get("verified", {}).values()]
         if not found["origins"] or "altered" in states:

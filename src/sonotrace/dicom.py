@@ -255,7 +255,7 @@ def _overlap(one: Region, other: Region) -> bool:
 def _numbers(frames: Literal["middle", "all"] | int, total: int) -> list[int]:
     if frames == "all":
         return list(range(1, total + 1))
-    number = (total + 1) // 2 if frames == "middle" else frames
+    number = (total + 1) // 2 if frames == "middle" or total == 1 else frames
     if not 1 <= number <= total:
         raise Refused("no such frame", f"frame {number} is asked for, and the clip ends before; choose another")
     return [number]

@@ -287,7 +287,8 @@ class _UniqueKeys(yaml.SafeLoader):
 
 def _first_problem(path: Path, error: ValidationError) -> str:
     problem: Any = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in problem["loc"]) or "the file"
+    parts = [str(part) for part in problem["loc"]]
+    key = ".".join(part for part in parts if "[" not in part and part != "constrained-int") or "the file"
     others = error.error_count() - 1
     more = f" (and {others} more)" if others else ""
     if problem["type"] == "extra_forbidden":

@@ -93,6 +93,11 @@ def record(check: Path = CHECK) -> str:
     return f"{check}: the check value of this patient key stands there already"
 
 
+def has_check_value(check: Path = CHECK) -> bool:
+    """Say whether a patient key was recorded in `check`."""
+    return _check_value(check) is not None
+
+
 def _key() -> str:
     key = os.environ.get(VARIABLE, "").strip()
     if not key:

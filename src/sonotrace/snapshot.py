@@ -52,15 +52,17 @@ def _is_image(path: Path) -> bool:
 
 
 def is_dicom(path: Path) -> bool:
-    """Tell whether a file is meant to be DICOM, by its ending or, where it has none, by its `DICM` mark.
+    """Tell whether a file is meant to be DICOM, by its ending or by its `DICM` mark.
 
-    The mark stands in bytes 128 to 131 (PS3.10, 7.1). Scanners also name files by UID, so digits after
-    the last dot are no ending. DICOMDIR is the index of a DICOM medium, no image.
+    The mark stands in bytes 128 to 131 (PS3.10, 7.1). It is looked for where there is no ending, and
+    under the endings of other images too, since a DICOM file so named would come in with all it says.
+    Scanners also name files by UID, so digits after the last dot are no ending. DICOMDIR is the index
+    of a DICOM medium, no image.
     """
     ending = path.suffix.lower()
     if ending in DICOM_ENDINGS:
         return True
-    if ending.strip(".0123456789") or path.name == "DICOMDIR":
+    if (ending not in ENDINGS and ending.strip(".0123456789")) or path.name == "DICOMDIR":
         return False
     try:
         with path.open("rb") as file:

@@ -9,8 +9,10 @@ import io
 from pathlib import Path
 
 from sonotrace.errors import SonotraceError
+from sonotrace.manifest import read_table
 from sonotrace.outputs import write_bytes
 from sonotrace.pseudonyms import Pseudonyms
+from sonotrace.stages import DATA_SETS, folder
 
 TABLE = Path("data/withdrawn.csv")
 """One row a withdrawal: `patient` (a keyed hash) and `reason`."""
@@ -50,6 +52,13 @@ def record(patient: str, reason: str, table: Path = TABLE) -> str:
     )
     write_bytes(text.getvalue().encode(), table)
     return f"{table}: withdrawal written; commit it, then `dvc repro`; docs/withdrawal.md says what else to delete"
+
+
+def is_pulled(patient: str) -> bool:
+    """Say whether the data pulled now hold this patient, by the id or, from DICOM files, by its pseudonym."""
+    names = {patient, Pseudonyms.from_environment().of("patient", patient)}
+    manifests = [folder(data_set, "pull") / "manifest.csv" for data_set in DATA_SETS]
+    return any(names & set(read_table(manifest)["patient"]) for manifest in manifests if manifest.is_file())
 
 
 def _rows(table: Path) -> list[dict[str, str]]:

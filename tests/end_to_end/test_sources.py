@@ -181,6 +181,7 @@ def hospital(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     (origin / "image_label.csv").write_text("\n".join(["Image_name,Plane", *rows, f"{FILE}_lost,Fetal brain\n"]))
     for number in range(24):
         (origin / f"{FILE}_{number}.dcm").write_bytes(_scan(number))
+    (origin / f"{FILE}_5.dcm").rename(origin / f"{FILE}_5.png")
     (origin / f"{FILE}_23.dcm").write_bytes(_scan(23)[:200])
     made.run("sonotrace", "patient-key")
     made.run("dvc", "config", "--local", "core.site_cache_dir", str(made.path / ".sonotrace/dvc"))
@@ -195,6 +196,8 @@ def _holding(folder: Path, *secrets: bytes) -> list[Path]:
 def test_what_dicom_files_say_of_patients_stays_where_they_lie(hospital: Checkout) -> None:
     refused = hospital.run("dvc", "repro", "pull@planes", fails=True)
     assert "data/incoming/planes.dvc: DICOM files name their patients" in refused
+    origin = hospital.path / "data/incoming/planes"
+    assert (origin / f"{FILE}_5.png").read_bytes()[128:132] == b"DICM", "one has the ending of another image"
     tracked = hospital.path / "data/incoming/planes.dvc"
     tracked.write_text(tracked.read_text().replace("- md5", "- push: false\n  md5"))
     hospital.commit("Snapshot")
@@ -230,6 +233,34 @@ def test_what_dicom_files_say_of_patients_stays_where_they_lie(hospital: Checkou
     hospital.run("dvc", "push", "--run-cache")
     assert len(list(remote.rglob("*"))) > 50
     assert not _holding(remote, *secrets_of_patients)
+
+
+def test_a_patient_from_dicom_is_found_by_their_own_id_with_the_key(
+    hospital: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracked = hospital.path / "data/incoming/planes.dvc"
+    tracked.write_text(tracked.read_text().replace("- md5", "- push: false\n  md5"))
+    hospital.run("dvc", "repro", "split@planes")
+    hospital.commit("Split")
+    found = json.loads(hospital.run("sonotrace", "lineage", "--patient", "PLANTED-ID-3", "--json"))
+    (entry,) = found["held"]
+    assert sum(map(len, entry["sides"].values())) == 2
+    monkeypatch.delenv("SONOTRACE_PATIENT_KEY")
+    printed = hospital.run("sonotrace", "lineage", "--patient", "PLANTED-ID-3")
+    assert "SONOTRACE_PATIENT_KEY is not set" in printed
+    monkeypatch.setenv("SONOTRACE_PATIENT_KEY", "another key, as long as it has to be, but another")
+    assert "not the key" in hospital.run("sonotrace", "lineage", "--patient", "PLANTED-ID-3", fails=True)
+
+
+def test_dicom_files_in_an_archive_are_kept_from_remotes_too(hospital: Checkout, tmp_path: Path) -> None:
+    origin = hospital.path / "data/incoming/planes"
+    packed = shutil.make_archive(str(tmp_path / "all"), "gztar", origin)
+    shutil.rmtree(origin)
+    origin.mkdir()
+    shutil.move(packed, origin / "all.tar.gz")
+    hospital.run("dvc", "add", "data/incoming/planes")
+    printed = hospital.run("sonotrace", "pull", "planes", fails=True)
+    assert "data/incoming/planes.dvc: DICOM files name their patients" in printed
 
 
 def test_another_key_would_rename_everyone_and_is_refused(hospital: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,14 +87,18 @@ def test_an_unpacked_snapshot_counts_before_a_zip_beside_it(folders, data_set):
 
 
 @pytest.mark.parametrize("data_set", SETTINGS)
-def test_two_zips_leave_the_reader_to_say_what_is_missing(folders, data_set):
+def test_two_zips_are_not_guessed_between(folders, data_set):
     origin, into = folders
     for name in ("a.zip", "b.zip"):
         _zip(origin / name, FILES[data_set])
-    at = _snapshot(data_set, origin, into)
-    assert at == origin
-    with pytest.raises(SonotraceError, match="origin"):
-        _read(data_set, at)
+    with pytest.raises(SonotraceError, match="origin: 2 archives and no images; leave one"):
+        _snapshot(data_set, origin, into)
+
+
+def test_an_empty_folder_is_said_to_be_empty(folders):
+    origin, into = folders
+    with pytest.raises(SonotraceError, match="origin: empty; put a snapshot there"):
+        _snapshot("planes", origin, into)
 
 
 def test_a_mangled_zip_is_refused(folders):

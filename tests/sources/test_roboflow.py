@@ -47,7 +47,7 @@ def nothing_leaks(tmp_path, capfd):
     yield
     printed = capfd.readouterr()
     assert not printed.err
-    assert all(line.startswith(("pull: ", "Roboflow ")) for line in printed.out.splitlines())
+    assert all(line.startswith(("Roboflow", str(tmp_path))) for line in printed.out.splitlines())
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     for secret in (KEY, SIGNATURE):
         assert secret not in printed.out
@@ -163,7 +163,7 @@ def test_an_export_in_the_making_is_waited_for(fake, fetch, waited, capfd):
     fetch()
     assert waited == [1, 2, 4, 8]
     assert capfd.readouterr().out.splitlines()[:4] == [
-        f"pull: Roboflow is making the export, {share} %" for share in (20, 25, 33, 50)
+        f"Roboflow is making the export, {share} %" for share in (20, 25, 33, 50)
     ]
 
 
@@ -171,7 +171,7 @@ def test_progress_that_stands_still_is_said_once(fake, fetch, waited, capfd):
     fake.generating = 3
     fetch()
     assert len(waited) == 3
-    assert capfd.readouterr().out.count("pull: Roboflow is making the version, 25 %\n") == 1
+    assert capfd.readouterr().out.count("Roboflow is making the version, 25 %\n") == 1
 
 
 def test_an_export_that_takes_too_long_is_given_up(fake, fetch):
@@ -450,7 +450,7 @@ def _program(folder, **environment):
 def test_a_process_of_its_own_prints_nothing_else_and_writes_nothing_at_home(fake, tmp_path):
     fake.polls = 1
     assert _program(tmp_path, ROBOFLOW_API_KEY=fake.key).splitlines() == [
-        "pull: Roboflow is making the export, 50 %",
+        "Roboflow is making the export, 50 %",
         "pull: fetched hospital/fetal-head/2 yolov8",
     ]
 

@@ -32,7 +32,7 @@ def read_snapshot(folder: Path) -> list[Listed]:
     if not documents:
         raise SonotraceError(
             f"{folder}: {len(cards)} files data.yaml and no COCO .json below it; "
-            "it must hold one YOLOv8 or COCO export, as a folder or as one .zip"
+            "it must hold one YOLOv8 or COCO export, as a folder or as one archive"
         )
     return coco.read(folder, documents)
 

@@ -1,6 +1,7 @@
 """What is known of a file, by its bytes alone; and of a patient or an image, in all of history."""
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from sonotrace.errors import SonotraceError
 from sonotrace.lineage.history import LOCK, History
 from sonotrace.lineage.store import Store, md5_of
 from sonotrace.lineage.tree import Link, Step, ancestors, flat, roles, steps
+from sonotrace.pseudonyms import CHECK, VARIABLE, Pseudonyms, has_check_value
 
 SPLIT = "data/{}/split/split.csv"
 MANIFEST = "data/{}/pull/manifest.csv"
@@ -28,7 +30,8 @@ def of_file(file: Path, repo: Path, with_tables: bool = False, verify: bool = Fa
     bytes. `notes` says what could not be seen.
     """
     if not file.is_file():
-        raise SonotraceError(f"{file}: no such file; name a file, its name and place do not matter")
+        problem = "is a folder" if file.is_dir() else "no such file"
+        raise SonotraceError(f"{file}: {problem}; name a file, its name and place do not matter")
     history = History(repo)
     store = Store(history)
     md5 = md5_of(file)
@@ -99,6 +102,20 @@ def _sides(chain: list[Step], data_set: str, store: Store) -> list[dict[str, str
     return None if rows is None else [{key: row[key] for key in ("image", "patient", "side")} for row in rows]
 
 
+def names_of(patient: str, repo: Path) -> tuple[set[str], list[str]]:
+    """Return the names a patient may have in tables, by the id and by its pseudonym, and what that left unseen.
+
+    Raises SonotraceError where the environment's key is not the project's.
+    """
+    check = History(repo).top / CHECK
+    if VARIABLE not in os.environ:
+        note = f"{VARIABLE} is not set: patients from DICOM files were looked up by pseudonym only, not by their own id"
+        return {patient}, [note] if has_check_value(check) else []
+    if not has_check_value(check):
+        return {patient}, []
+    return {patient, Pseudonyms.from_environment(check).of("patient", patient)}, []
+
+
 def of_person(column: str, value: str, repo: Path) -> dict[str, Any]:
     """Return where a patient or an image (`column`) stood, in every commit, branch and experiment.
 
@@ -108,6 +125,7 @@ def of_person(column: str, value: str, repo: Path) -> dict[str, Any]:
     """
     history = History(repo)
     store = Store(history)
+    names, notes = names_of(value, repo) if column == "patient" else ({value}, [])
     tables: dict[str, dict[str, list[str]] | None] = {}
     held: dict[tuple[str, str], dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
@@ -118,7 +136,7 @@ def of_person(column: str, value: str, repo: Path) -> dict[str, Any]:
             if link is None:
                 continue
             if link.md5 not in tables:
-                tables[link.md5] = _by_side(store.table(link), column, value)
+                tables[link.md5] = _by_side(store.table(link), column, names)
             sides = tables[link.md5]
             if not sides:
                 continue
@@ -136,36 +154,41 @@ def of_person(column: str, value: str, repo: Path) -> dict[str, Any]:
                     known["uses"] = [use for use in USE.values() if use in {*known["uses"], *uses}]
                     known["commits"] += [asdict(history.commits[commit]) for commit in commits]
     unseen = sum(table is None for table in tables.values())
-    notes = _notes(history, store)
+    notes += _notes(history, store)
     if unseen:
         notes.append(
             f"{unseen} of {len(tables)} split tables are not in this clone; `dvc fetch --all-commits` brings them"
         )
-    return {column: value, "held": list(held.values()), "models": list(models.values()), "notes": notes}
+    return {
+        column: value,
+        "unseen": unseen,
+        "held": list(held.values()),
+        "models": list(models.values()),
+        "notes": notes,
+    }
 
 
-def blobs_of(patient: str, repo: Path) -> dict[str, str]:
-    """Return md5 -> path of every file that DVC may keep of a patient's images, in all of history.
+def blobs_of(patient: str, repo: Path) -> tuple[dict[str, str], list[str]]:
+    """Return md5 -> path of every file that DVC may keep of a patient's images, and the image tables not here.
 
-    Named by the image tables in the cache: images as they came, prepared, augmented, and in a snapshot
-    that is a folder of plain images. A file that another patient's images share byte by byte is left
-    out. Raises SonotraceError where a table is not here, since the list would be short.
+    Named by the image tables in the cache, in all of history: images as they came, prepared, augmented,
+    and in a snapshot that is a folder of plain images. A file that another patient's images share byte
+    by byte is left out. Tables of phantom images, which have no patients, are not asked for.
     """
     history = History(repo)
     store = Store(history)
+    known, _ = names_of(patient, repo)
     locks = [steps(history.lock(blob)) for blob in history.locks]
     links = {link for found in locks for step in found.values() for link in [*step.outputs, *step.inputs]}
     names: dict[str, set[str]] = {data_set: set() for data_set in DATA_SETS}
-    for data_set in DATA_SETS:
-        for table in (link for link in links if link.path == MANIFEST.format(data_set)):
-            rows = store.table(table)
-            if rows is None:
-                raise SonotraceError(
-                    f"{table.path}: md5 {table.md5} is not in the cache; `dvc fetch --all-commits` first"
-                )
-            for row in rows:
-                if row["patient"] == patient:
-                    names[data_set] |= {row["image"], row["file"]} - {""}
+    unseen: set[str] = set()
+    for data_set, table in {pair for found in locks for pair in _manifests(found)}:
+        rows = store.table(table)
+        if rows is None:
+            unseen.add(f"{table.path} md5 {table.md5}")
+        for row in rows or []:
+            if row["patient"] in known:
+                names[data_set] |= {row["image"], row["file"]} - {""}
     own: dict[str, str] = {}
     others: set[str] = set()
     for link in links:
@@ -178,15 +201,24 @@ def blobs_of(patient: str, repo: Path) -> dict[str, str]:
                 own[md5] = min(own.get(md5, f"{link.path}/{name}"), f"{link.path}/{name}")
             else:
                 others.add(md5)
-    return {md5: path for md5, path in sorted(own.items(), key=lambda item: item[1]) if md5 not in others}
+    chosen = {md5: path for md5, path in sorted(own.items(), key=lambda item: item[1]) if md5 not in others}
+    return chosen, sorted(unseen)
 
 
-def _by_side(rows: list[dict[str, str]] | None, column: str, value: str) -> dict[str, list[str]] | None:
+def _manifests(found: dict[str, Step]) -> Iterable[tuple[str, Link]]:
+    """Yield data set and image table of each pull from anything but phantom."""
+    for data_set in DATA_SETS:
+        step = found.get(f"pull@{data_set}")
+        if step and flat(step.parameters).get(f"pull.{data_set}.source") != "phantom":
+            yield from ((data_set, link) for link in step.outputs if link.path == MANIFEST.format(data_set))
+
+
+def _by_side(rows: list[dict[str, str]] | None, column: str, names: set[str]) -> dict[str, list[str]] | None:
     if rows is None:
         return None
     found: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        if row[column] == value:
+        if row[column] in names:
             found[row["side"]].append(row["image"])
     return dict(found)
 

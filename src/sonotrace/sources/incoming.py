@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from sonotrace.archives import TAR_ENDINGS, unpack
+from sonotrace.errors import SonotraceError
 from sonotrace.snapshot import images_below
 from sonotrace.sources import Request, Snapshot
 
@@ -18,6 +19,10 @@ def fetch(request: Request) -> Snapshot:
     """Give `request.origin`, or `request.into` with the contents of the one archive in it."""
     archives = sorted(path for path in request.origin.glob("*") if path.name.lower().endswith((".zip", *TAR_ENDINGS)))
     folder = request.origin
+    if not any(path for path in folder.iterdir() if not path.name.startswith(".")):
+        raise SonotraceError(f"{folder}: empty; put a snapshot there and `dvc add` it")
+    if len(archives) > 1 and not images_below(folder):
+        raise SonotraceError(f"{folder}: {len(archives)} archives and no images; leave one, or unpack them")
     if len(archives) == 1 and not images_below(request.origin):
         unpack(archives[0], request.into)
         folder = request.into

@@ -112,7 +112,7 @@ def _unpacked(archive: Path, into: Path) -> bool:
     try:
         unpack(archive, into)
     except SonotraceError:
-        say(f"pull: {archive} is damaged; it is fetched anew")
+        say(f"{archive} is damaged; it is fetched anew")
         return False
     return True
 
@@ -136,7 +136,7 @@ def _link(request: Request, roboflow: "_Roboflow", wait: Wait) -> str:
             return state
         if state.words != said:
             said = state.words
-            say(f"pull: Roboflow is making {said}")
+            say(f"Roboflow is making {said}")
         if pause > roboflow.left():
             raise SonotraceError(
                 f"{_setting(request, 'max_minutes')}: after {request.params['max_minutes']} minutes Roboflow is still "
@@ -222,7 +222,7 @@ class _Roboflow:
             pause = max(2.0 ** (number - 1), answer.after)
             if not answer.passing or number == _ATTEMPTS or pause > self.left():
                 raise SonotraceError(self._told(answer, what, setting))
-            say(f"pull: Roboflow: {answer.reason}; again in {pause:.0f} s")
+            say(f"Roboflow: {answer.reason}; again in {pause:.0f} s")
             self._wait(pause)
 
     def _told(self, answer: _NoAnswerError, what: str, setting: str) -> str:

@@ -57,6 +57,8 @@ def run(data_set: str) -> None:
                 raise
         settings = getattr(params, params.source).model_dump()
         listed = read_snapshot(data_set, snapshot.folder, settings)
+        if any(entry.file and is_dicom(entry.file) for entry in listed):
+            _keep_from_remotes(origin)
         images, withdrawn = take_in(
             listed,
             snapshot.folder,
@@ -140,8 +142,6 @@ def take_in(
     names = {entry.file: entry.file.relative_to(at).as_posix() for entry in remaining if entry.file}
     files = sorted(names)
     clips = {file for file in files if is_dicom(file)}
-    if clips:
-        _keep_from_remotes(at)
     pseudonyms = Pseudonyms.from_environment() if clips else None
     brought: dict[Path, list[Brought]] = {}
     with building(out / "images") as images, bar("images", len(files)) as advance:
@@ -176,17 +176,18 @@ def _patient(entry: Listed, pattern: re.Pattern[str]) -> str:
     return found["patient"] if found else ""
 
 
-def _keep_from_remotes(at: Path) -> None:
-    """Raise SonotraceError where DVC tracks the folder of DICOM files and would push it."""
-    tracked = at.with_name(f"{at.name}.dvc")
-    if not tracked.is_file():
-        return
-    outs = yaml.safe_load(tracked.read_text(encoding="utf-8"))["outs"]
-    if any(out.get("push", True) for out in outs):
-        raise SonotraceError(
-            f"{tracked}: DICOM files name their patients, and `dvc push` would send them; add `push: false` "
-            "to its entry under outs (docs/sources.md)"
-        )
+def _keep_from_remotes(origin: Path) -> None:
+    """Raise SonotraceError where DVC tracks the folder of DICOM files, or one above it, and would push it."""
+    for folder_above in (origin, *origin.parents):
+        tracked = folder_above.with_name(f"{folder_above.name}.dvc")
+        if not folder_above.name or not tracked.is_file():
+            continue
+        outs = yaml.safe_load(tracked.read_text(encoding="utf-8"))["outs"]
+        if any(out.get("push", True) for out in outs):
+            raise SonotraceError(
+                f"{tracked}: DICOM files name their patients, and `dvc push` would send them; add `push: false` "
+                "to its entry under outs (docs/sources.md)"
+            )
 
 
 def _missing(entry: Listed, pseudonyms: Pseudonyms | None) -> Brought:

@@ -139,7 +139,8 @@ def box_faults(boxes: pd.DataFrame, manifest: pd.DataFrame) -> dict[tuple[str, s
     for row, fault in zip(table.itertuples(index=False), faults, strict=True):
         if fault:
             corners = ", ".join(f"{value:g}" for value in (row.x0, row.y0, row.x1, row.y1))
-            found.setdefault((row.image, row.file), (str(fault), f"{row.structure} [{corners}] px"))
+            known = f"; known: {', '.join(structures.STRUCTURES)}" if "class" in fault else ""
+            found.setdefault((row.image, row.file), (str(fault), f"{row.structure} [{corners}] px{known}"))
     return found
 
 
