@@ -178,9 +178,8 @@ def _patient(entry: Listed, pattern: re.Pattern[str]) -> str:
 
 def _keep_from_remotes(origin: Path) -> None:
     """Raise SonotraceError where DVC tracks the folder of DICOM files, or one above it, and would push it."""
-    for folder_above in (origin, *origin.parents):
-        tracked = folder_above.with_name(f"{folder_above.name}.dvc")
-        if not folder_above.name or not tracked.is_file():
+    for tracked in (Path(f"{at}.dvc") for at in (origin, *origin.parents)):
+        if not tracked.is_file():
             continue
         outs = yaml.safe_load(tracked.read_text(encoding="utf-8"))["outs"]
         if any(out.get("push", True) for out in outs):
