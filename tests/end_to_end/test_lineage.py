@@ -278,6 +278,20 @@ def test_every_link_verifies_until_a_byte_is_turned(project: Project, tmp_path: 
     assert states()["data/planes/pull/images"] == "altered"
 
 
+def test_code_that_no_commit_holds_is_told(project: Project, tmp_path: Path) -> None:
+    other = Project.__new__(Project)
+    other.top, other.home = tmp_path / "copy", project.home
+    shutil.copytree(project.top, other.top, symlinks=True)
+    other.write(code=3)
+    other.run("dvc", "repro", "--quiet")
+    other.run("git", "checkout", "--quiet", "--", "src")
+    other.run("git", "commit", "--quiet", "--all", "--message", "A lock without its code")
+    (origin,) = of_file(other.model, other.top, verify=True)["origins"]
+    assert {path: state for path, state in origin["verified"].items() if state != "verified"} == {
+        "src/stage.py": "altered"
+    }
+
+
 def test_a_clone_without_cache_and_a_shallow_one_say_what_they_could_not_see(project: Project, tmp_path: Path) -> None:
     for depth, told in ((None, "DVC's cache is not here"), (1, "this clone is shallow")):
         clone = tmp_path / f"clone-{depth}"
