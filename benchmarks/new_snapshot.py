@@ -115,7 +115,7 @@ def set_up(work: Path, links: str) -> tuple[Path, Path]:
     (checkout / "dvc.lock").unlink(missing_ok=True)
     python = work / "bin/python"
     python.parent.mkdir()
-    python.write_text(f'#!/bin/bash\n"{sys.executable}" "$@"\ncode=$?\ntimes | tail -1 >> "{log}"\nexit $code\n')
+    python.write_text(f'#!/bin/bash\n"{sys.executable}" "$@"\ncode=$?\ntimes >> "{log}"\nexit $code\n')
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     os.environ["PATH"] = f"{python.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     os.environ.pop("PYTHONPATH", None)
@@ -171,7 +171,7 @@ def start(checkout: Path, log: Path, stage: str) -> float:
 def noted(log: Path) -> list[float]:
     """Read what bash's `times` wrote of its children: minutes and seconds, user and system."""
     found = []
-    for line in log.read_text().splitlines():
+    for line in log.read_text().splitlines()[1::2]:  # the first line is the shell itself
         parts = [part.rstrip("s").split("m") for part in line.split()]
         found.append(sum(60 * float(minutes) + float(seconds) for minutes, seconds in parts))
     return found
