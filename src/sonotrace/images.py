@@ -32,7 +32,7 @@ COMPRESSED = (
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
 )
-"""Of OpenCV's PNG settings those that make speckle smallest at level 1."""
+"""For images kept for long: settings of OpenCV's PNG encoder that suit speckle."""
 
 STORED = (*(cv2.IMWRITE_PNG_COMPRESSION, 0), *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE))
 """For images read in every epoch: twice the size, a tenth of the time to write and a fifth to read."""

@@ -16,7 +16,6 @@ import yaml
 from sonotrace.errors import SonotraceError
 
 LOCK = "dvc.lock"
-_HASH = re.compile(rb"md5: ([0-9a-f]{32})")
 
 
 @dataclass(frozen=True)
