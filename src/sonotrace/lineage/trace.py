@@ -127,7 +127,7 @@ def of_person(column: str, value: str, repo: Path) -> dict[str, Any]:
     held: dict[tuple[str, str], dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
     for blob, commits in history.locks.items():
-        found = steps(history.lock(blob))
+        found = steps(history.lock(blob, ("split@", "train_", "evaluate@")))
         for data_set in DATA_SETS:
             link = _split(list(found.values()), data_set)
             if link is None:
