@@ -62,7 +62,7 @@ def bring_plain(file: Path, name: str, sha256: str, into: Path, move: bool, cach
         shutil.move(file, to)
     else:
         try:
-            os.link(file.resolve(), to)
+            os.link(file.resolve() if file.is_symlink() else file, to)
         except OSError:
             shutil.copyfile(file, to)
     width, height = json.loads(cache.text(f"size {sha256}", lambda: json.dumps(header_size(to) or (0, 0))))

@@ -94,13 +94,14 @@ class ItemCache(AbstractContextManager["ItemCache"]):
         md5, _, checksum = value.partition(" ")
         if not value or self._objects is None:
             return False
-        at = self._objects / md5[:2] / md5[2:]
+        at = f"{self._objects}/{md5[:2]}/{md5[2:]}"
         try:
-            content = at.read_bytes()
+            with open(at, "rb", buffering=0) as stream:  # noqa: PTH123 - half the time, and this is done for each image
+                content = stream.read()
         except OSError:
             return False
         if f"{zlib.crc32(content):08x}" != checksum:
-            at.unlink(missing_ok=True)
+            Path(at).unlink(missing_ok=True)
             return False
         try:
             os.link(at, target)

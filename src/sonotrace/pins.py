@@ -16,7 +16,7 @@ import pandas as pd
 
 from sonotrace.errors import SonotraceError
 from sonotrace.outputs import write_csv, write_json
-from sonotrace.parallel import in_order
+from sonotrace.parallel import BATCH, in_order
 from sonotrace.sources import Snapshot
 
 PIN, FILES = "pin.json", "files.csv"
@@ -62,7 +62,7 @@ def contents(folder: Path, workers: int) -> dict[str, str]:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
-    found = in_order(digest, (path for _, path in files), workers)
+    found = in_order(digest, (path for _, path in files), workers, BATCH)
     return {name: sha256 for (name, _), sha256 in zip(files, found, strict=True)}
 
 

@@ -140,7 +140,8 @@ def test_boxes_move_with_their_copy(tmp_path):
     beyond, within = ("a", "MIDLINE_FALX", 70.0, 5.0, 80.0, 25.0), ("a", "CSP", 4.0, 5.0, 14.0, 25.0)
     boxes = pd.DataFrame([beyond, within], columns=["image", "structure", *CORNERS])
     with open_cache(params, tmp_path) as cache:
-        moved = copies_of("a", boxes, params, tmp_path, tmp_path, cache)
+        structures, corners = list(boxes["structure"]), boxes[CORNERS].to_numpy()
+        moved = copies_of("a", structures, corners, params, tmp_path, tmp_path, cache)
     assert moved == [("a__1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25)]
     assert (read_grey(tmp_path / "a__1.png") == _picture("a")[:, ::-1]).all()
     assert boxes["image"].tolist() == ["a", "a"]

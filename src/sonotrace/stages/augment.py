@@ -15,11 +15,12 @@ import pandas as pd
 
 from sonotrace import augmentation, boxes, images
 from sonotrace.augmentation import apply_to_boxes, apply_to_image, draw
+from sonotrace.boxes import Boxes
 from sonotrace.images import STORED, encode_png, header_size, read_grey
 from sonotrace.item_cache import ItemCache
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.outputs import building, write_csv
-from sonotrace.parallel import in_order
+from sonotrace.parallel import BATCH, in_order
 from sonotrace.params import AugmentOne, load
 from sonotrace.progress import bar, say
 from sonotrace.stages import REPORTS, folder
@@ -35,16 +36,19 @@ def run(data_set: str) -> None:
     already = int((table["side"] == "train").sum()) - len(chosen)
     noted = f"; {already} are augmented copies already" if already else ""
     say(f"augment: {params.copies} copies of {len(chosen)} {data_set} training images{noted}")
-    own = {str(image): rows for image, rows in box_table.groupby("image")}
-    none = box_table[:0]
+    own = {
+        str(image): (list(rows["structure"]), rows[CORNERS].to_numpy(np.float64))
+        for image, rows in box_table.groupby("image")
+    }
+    none: tuple[list[str], Boxes] = ([], np.empty((0, 4)))
     with open_cache(params) as cache, building(out / "images") as target, bar("augment", len(chosen)) as advance:
         target.mkdir()
 
         def one(image: str) -> list[tuple[object, ...]]:
-            return copies_of(image, own.get(image, none), params, prepare / "images", target, cache)
+            return copies_of(image, *own.get(image, none), params, prepare / "images", target, cache)
 
         moved: list[tuple[object, ...]] = []
-        for rows in in_order(one, chosen):
+        for rows in in_order(one, chosen, batch=BATCH):
             moved.extend(rows)
             advance(1)
     names = [(copy_name(image, copy), image) for image in chosen for copy in range(1, params.copies + 1)]
@@ -83,13 +87,21 @@ def copy_name(image: str, copy: int) -> str:
 
 
 def copies_of(
-    image: str, own: pd.DataFrame, params: AugmentOne, source: Path, target: Path, cache: ItemCache
+    image: str,
+    structures: list[str],
+    corners: Boxes,
+    params: AugmentOne,
+    source: Path,
+    target: Path,
+    cache: ItemCache,
 ) -> list[tuple[object, ...]]:
-    """Write the copies of one image, and return the boxes in them as (copy, structure, x0, y0, x1, y1)."""
+    """Write the copies of one image, and return the boxes in them as (copy, structure, x0, y0, x1, y1).
+
+    `structures` and `corners`, shape (n, 4), are the boxes of the image.
+    """
     file = source / f"{image}.png"
     original = hashlib.sha256(file.read_bytes()).hexdigest()
     picture = functools.cache(lambda: read_grey(file))
-    structures, corners = list(own["structure"]), own[CORNERS].to_numpy(np.float64)
     rows: list[tuple[object, ...]] = []
     for copy in range(1, params.copies + 1):
         name = copy_name(image, copy)

@@ -15,7 +15,7 @@ from sonotrace.images import STORED, encode_png, read_grey
 from sonotrace.item_cache import ItemCache
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.outputs import building, write_csv
-from sonotrace.parallel import in_order
+from sonotrace.parallel import BATCH, in_order
 from sonotrace.params import load
 from sonotrace.preparation import Preparation
 from sonotrace.progress import bar, say
@@ -52,7 +52,7 @@ def prepare_images(
         image, file, sha256 = row
         cache.file(sha256, target / f"{image}.png", lambda: encode_png(params.apply(read_grey(source / file)), STORED))
 
-    return in_order(one, rows)
+    return in_order(one, rows, batch=BATCH)
 
 
 def move_boxes(boxes: pd.DataFrame, accepted: pd.DataFrame, params: Preparation) -> pd.DataFrame:

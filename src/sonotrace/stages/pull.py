@@ -20,7 +20,7 @@ from sonotrace.intake import CLOSED, Brought, bring_dicom, bring_plain, open_cac
 from sonotrace.labels import planes, structures
 from sonotrace.manifest import box_table, image_table
 from sonotrace.outputs import building, remove, scratch, write_csv, write_json
-from sonotrace.parallel import available_cores, in_order
+from sonotrace.parallel import BATCH, available_cores, in_order
 from sonotrace.params import load
 from sonotrace.progress import bar, say
 from sonotrace.pseudonyms import Pseudonyms
@@ -154,7 +154,7 @@ def take_in(
             return [bring_plain(file, name, content[name], images, move, cache)]
 
         came_of: dict[Path, list[Brought]] = {}
-        for file, those in zip(files, in_order(bring, files), strict=True):
+        for file, those in zip(files, in_order(bring, files, batch=BATCH), strict=True):
             came_of[file] = those
             advance(1)
     brought = {file: came_of[other] for file, other in same.items()}

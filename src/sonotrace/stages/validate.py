@@ -20,7 +20,7 @@ from sonotrace.images import Grey, damage, decode_grey
 from sonotrace.item_cache import ItemCache
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.outputs import write_csv, write_json
-from sonotrace.parallel import in_order
+from sonotrace.parallel import BATCH, in_order
 from sonotrace.params import load
 from sonotrace.progress import bar, native_noise_hidden, say
 from sonotrace.stages import REPORTS, folder
@@ -83,7 +83,7 @@ def inspect(manifest: pd.DataFrame, at: Path, data_set: str) -> pd.DataFrame:
 
     with open_cache() as cache, bar("decode", len(files)) as advance, native_noise_hidden():
         results = []
-        for result in in_order(look, zip(files["file"], files["sha256"], strict=True)):
+        for result in in_order(look, zip(files["file"], files["sha256"], strict=True), batch=BATCH):
             results.append(json.loads(result))
             advance(1)
     say(f"validate: {cache.made} decoded, {len(files) - cache.made} known from before")
