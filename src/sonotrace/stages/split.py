@@ -78,8 +78,10 @@ def _refusal(data_set: str, path: Path, moved: int, params: SplitOne, last: Last
     key = f"split.{data_set}"
     now = flat({key: params.model_dump(exclude={"test_patients_may_move"})})
     before = last.parameters(f"split@{data_set}")
-    changed = [f"{name} is {now[name]!r}, was {before[name]!r}" for name in now if before.get(name) != now[name]]
-    why = "; ".join(changed) if before and changed else f"see {key}.salt, use_official, fractions, official sides"
+    changed = [
+        f"{name} is {now[name]!r}, was {value!r}" for name, value in before.items() if now.get(name, value) != value
+    ]
+    why = "; ".join(changed) or f"see {key}.salt, use_official, fractions and the official sides"
     back = f"take back what is not committed by `git checkout -- {path}`" if is_uncommitted else "change that back"
     return (
         f"{path}: {moved} patients who stood on the test side would be trained or tuned on ({why}); "
