@@ -211,6 +211,7 @@ def test_a_changed_parameter_that_moves_a_test_patient_stops_until_confirmed(wor
     assert "\n" not in message
     assert message.startswith(f"{LEDGER}: ")
     assert f"{MOVE}: true" in message
+    assert "; change that back, or" in message
     assert not any(patient in message for patient in MANY)
     assert (split.read_bytes(), ledger.read_bytes()) == before
     set_param(MOVE, True)
