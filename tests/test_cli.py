@@ -110,11 +110,27 @@ def test_every_stage_has_a_command():
 
 
 @pytest.mark.parametrize("stage", ["pull", "validate", "split", "prepare", "augment", "evaluate"])
-def test_a_command_runs_the_stage_of_its_name(stage, monkeypatch):
+def test_a_command_runs_the_stage_of_its_name(stage, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     called = []
     monkeypatch.setattr(cli, "_run", lambda *arguments: called.append(arguments))
     assert CliRunner().invoke(cli.app, [stage, "structures"]).exit_code == 0
     assert called == [(stage, "structures")]
+
+
+def test_evaluation_of_a_model_that_the_lock_does_not_know_is_refused_unless_allowed(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/planes.keras").write_bytes(b"from somewhere")
+    called = []
+    monkeypatch.setattr(cli, "_run", lambda *arguments: called.append(arguments))
+    refused = CliRunner().invoke(cli.app, ["evaluate", "planes"])
+    assert refused.exit_code == 1
+    assert str(refused.exception).startswith("models/planes.keras: not the model that dvc.lock names")
+    assert called == []
+    allowed = CliRunner().invoke(cli.app, ["evaluate", "planes", "--allow-unknown"])
+    assert "warning: models/planes.keras is taken as it is (--allow-unknown)" in allowed.output
+    assert called == [("evaluate", "planes")]
 
 
 @pytest.mark.parametrize("stage", ["train_cnn", "train_yolo"])
