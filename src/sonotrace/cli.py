@@ -61,7 +61,10 @@ def _one_line(error: Exception) -> str:
 
 
 def _run(stage: str, *arguments: str) -> None:
-    importlib.import_module(f"sonotrace.stages.{stage}").run(*arguments)
+    from sonotrace import runs
+
+    with runs.recorded(stage, *arguments):
+        importlib.import_module(f"sonotrace.stages.{stage}").run(*arguments)
 
 
 @app.command()
@@ -212,6 +215,16 @@ def patient_key() -> None:
     from sonotrace import pseudonyms
 
     print(pseudonyms.record())
+
+
+@app.command()
+def runs(
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+) -> None:
+    """Say what the last run of each stage took, and on what machine and libraries."""
+    from sonotrace import runs
+
+    print(json.dumps(runs.read_all(), indent=2, ensure_ascii=False) if as_json else "\n".join(runs.lines()))
 
 
 @app.command()
