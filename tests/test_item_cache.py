@@ -15,7 +15,7 @@ from sonotrace.item_cache import ItemCache
 from sonotrace.stages import augment, prepare, pull, split, validate
 from sonotrace.stages import folder as stage_folder
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[1]
 STAGES = {"pull": pull, "validate": validate, "split": split, "prepare": prepare, "augment": augment}
 PLANES = ("Fetal abdomen", "Fetal brain", "Fetal femur", "Fetal thorax")
 
