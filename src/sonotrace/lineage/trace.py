@@ -1,5 +1,6 @@
 """What is known of a file, by its bytes alone; and of a patient or an image, in all of history."""
 
+import hashlib
 import json
 import os
 from collections import defaultdict
@@ -8,11 +9,12 @@ from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
 
+from sonotrace.archives import TAR_ENDINGS
 from sonotrace.errors import SonotraceError
 from sonotrace.lineage.history import LOCK, History
 from sonotrace.lineage.store import Store, md5_of
 from sonotrace.lineage.tree import Link, Step, ancestors, flat, roles, steps
-from sonotrace.pseudonyms import CHECK, VARIABLE, Pseudonyms, has_check_value
+from sonotrace.pseudonyms import CHECK, LENGTH, VARIABLE, Pseudonyms, has_check_value
 from sonotrace.stages import DATA_SETS, REPORTS, folder
 
 USE = {"train": "trained on", "val": "tuned on", "test": "tested on"}
@@ -169,8 +171,9 @@ def blobs_of(patient: str, repo: Path) -> tuple[dict[str, str], list[str]]:
     """Return md5 -> path of every file that DVC may keep of a patient's images, and the image tables not here.
 
     Named by the image tables in the cache, in all of history: images as they came, prepared, augmented,
-    and in a snapshot that is a folder of plain images. A file that another patient's images share byte
-    by byte is left out. Tables of phantom images, which have no patients, are not asked for.
+    and in the snapshot: plain images by name, DICOM files by the patient key, and whole archives, which
+    hold others' images too. A file that another patient's images share byte by byte is left out. Tables
+    of phantom images, which have no patients, are not asked for.
     """
     history = History(repo)
     store = Store(history)
@@ -179,13 +182,16 @@ def blobs_of(patient: str, repo: Path) -> tuple[dict[str, str], list[str]]:
     links = {link for found in locks for step in found.values() for link in [*step.outputs, *step.inputs]}
     names: dict[str, set[str]] = {data_set: set() for data_set in DATA_SETS}
     unseen: set[str] = set()
-    for data_set, table in {pair for found in locks for pair in _manifests(found)}:
+    origins: dict[str, str] = {}
+    for data_set, table, snapshot in {pulled for found in locks for pulled in _manifests(found)}:
         rows = store.table(table)
         if rows is None:
             unseen.add(f"{table.path} md5 {table.md5}")
-        for row in rows or []:
-            if row["patient"] in known:
-                names[data_set] |= {row["image"], row["file"]} - {""}
+        of_patient = [row for row in rows or [] if row["patient"] in known]
+        for row in of_patient:
+            names[data_set] |= {row["image"], row["file"]} - {""}
+        if snapshot and of_patient:
+            origins |= _in_other_forms(snapshot, {row["file"] for row in of_patient}, store, history.top)
     own: dict[str, str] = {}
     others: set[str] = set()
     for link in links:
@@ -198,16 +204,38 @@ def blobs_of(patient: str, repo: Path) -> tuple[dict[str, str], list[str]]:
                 own[md5] = min(own.get(md5, f"{link.path}/{name}"), f"{link.path}/{name}")
             else:
                 others.add(md5)
-    chosen = {md5: path for md5, path in sorted(own.items(), key=lambda item: item[1]) if md5 not in others}
-    return chosen, sorted(unseen)
+    chosen = {md5: path for md5, path in own.items() if md5 not in others} | origins
+    return dict(sorted(chosen.items(), key=lambda item: item[1])), sorted(unseen)
 
 
-def _manifests(found: dict[str, Step]) -> Iterable[tuple[str, Link]]:
-    """Yield data set and image table of each pull from anything but phantom."""
+def _in_other_forms(snapshot: Link, files: set[str], store: Store, top: Path) -> dict[str, str]:
+    """Return md5 -> path of a snapshot's archives, and of its DICOM files that became one of these images.
+
+    A DICOM file's images are named after a keyed hash of its bytes (`intake`).
+    """
+    found = {}
+    with_key = VARIABLE in os.environ and has_check_value(top / CHECK)
+    pseudonyms = Pseudonyms.from_environment(top / CHECK) if with_key else None
+    made_of = {PurePath(file).stem[:LENGTH] for file in files}
+    for name, md5 in (store.members(snapshot.md5) or {}).items():
+        path = store.cached(md5)
+        if name.lower().endswith((".zip", *TAR_ENDINGS)):
+            found[md5] = f"{snapshot.path}/{name}"
+        elif pseudonyms and path and path.is_file():
+            with path.open("rb") as stream:
+                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            if pseudonyms.of("file", sha256) in made_of:
+                found[md5] = f"{snapshot.path}/{name}"
+    return found
+
+
+def _manifests(found: dict[str, Step]) -> Iterable[tuple[str, Link, Link | None]]:
+    """Yield data set, image table and, if DVC has it, snapshot of each pull from anything but phantom."""
     for data_set in DATA_SETS:
         step, table = found.get(f"pull@{data_set}"), (folder(data_set, "pull") / "manifest.csv").as_posix()
         if step and flat(step.parameters).get(f"pull.{data_set}.source") != "phantom":
-            yield from ((data_set, link) for link in step.outputs if link.path == table)
+            origin = next((link for link in step.inputs if link.path.startswith(f"data/incoming/{data_set}")), None)
+            yield from ((data_set, link, origin) for link in step.outputs if link.path == table)
 
 
 def _by_side(rows: list[dict[str, str]] | None, column: str, names: set[str]) -> dict[str, list[str]] | None:
