@@ -249,11 +249,6 @@ def predict(
     allow_unknown: AllowUnknown = False,
 ) -> None:
     """Name the plane of each image and find the brain structures in it."""
-    # TensorFlow and PyTorch in one process can crash, and the detector needs PyTorch, so Keras uses it too.
-    os.environ["KERAS_BACKEND"] = "torch"
-    from sonotrace import predict as prediction
-    from sonotrace.classifier import PlaneClassifier
-    from sonotrace.detector import StructureDetector
     from sonotrace.lineage.known import refuse_unknown, unknown
 
     models = [planes_model, structures_model]
@@ -263,6 +258,12 @@ def predict(
     for model in taken:
         said = f"warning: {model}: no dvc.lock names this model (--allow-unknown)"
         print(said, file=sys.stderr if as_json else sys.stdout, flush=True)
+    # TensorFlow and PyTorch in one process can crash, and the detector needs PyTorch, so Keras uses it too.
+    os.environ["KERAS_BACKEND"] = "torch"
+    from sonotrace import predict as prediction
+    from sonotrace.classifier import PlaneClassifier
+    from sonotrace.detector import StructureDetector
+
     with native_noise_hidden():
         classifier = PlaneClassifier(planes_model)
         detector = StructureDetector(structures_model)

@@ -113,6 +113,7 @@ def test_a_killed_stage_leaves_nothing_that_a_rerun_takes_for_whole(
 
 def test_a_queued_experiment_runs_the_queued_code(tmp_path: Path) -> None:
     checkout = clone(tmp_path)
+    checkout.set_params({"split.planes.test_patients_may_move": "true"})
     checkout.run("dvc", "repro", "split@planes")
     checkout.commit("Split")
     before = hashes(checkout)["data/planes/split/split.csv"]

@@ -69,8 +69,9 @@ def test_more_patients_are_counted_and_only_add_rows(checkout: Checkout) -> None
     assert "split: nobody is new or gone since the last commit" in checkout.run("sonotrace", "split", "planes")
     checkout.set_params({"pull.planes.phantom.images": 80})
     printed = checkout.run(*BY_DVC)
-    assert "split: train since the last commit: 7 patients and" in printed
-    assert "patients and 0 images are gone" in printed
+    for side, patients, images in (("train", 10, 26), ("val", 1, 3), ("test", 2, 3)):
+        new = f"{patients} patients and {images} images are new, 0 patients and 0 images are gone"
+        assert f"split: {side} since the last commit: {new}" in printed
     assert rows < set((checkout.path / LEDGER).read_text().splitlines())
 
 

@@ -1,6 +1,9 @@
 """What a user does with a finished run: read the metrics, run experiments, use the models."""
 
 import json
+import os
+import pickle
+import shutil
 from pathlib import Path
 
 import cv2
@@ -68,7 +71,8 @@ def test_predict_prints_one_json_object_a_file_and_fails_for_bad_files_only(by_d
         "more/a.png",
     ]
     good, bad = lines[0], lines[1]
-    assert set(good) == {"file", "plane", "probabilities", "structures", "error"} == set(bad)
+    assert set(good) == {"file", "plane", "probabilities", "structures", "error", "unknown_models"} == set(bad)
+    assert good["unknown_models"] == []
     assert good["error"] is None
     assert good["plane"] == max(good["probabilities"], key=good["probabilities"].get)
     assert sum(good["probabilities"].values()) == pytest.approx(1, abs=1e-3)
@@ -117,3 +121,79 @@ def test_predict_sorts_by_the_predicted_plane_and_draws(by_dvc: Checkout, images
 def test_a_missing_model_is_one_line(by_dvc: Checkout, images: Path) -> None:
     printed = by_dvc.run("sonotrace", "predict", str(images), "--planes-model", "no.keras", fails=True)
     assert printed.strip() == "error: no.keras: no such model; run `dvc repro train_cnn` to make it"
+
+
+NAMES = {"planes": "planes.keras", "structures": "structures.pt"}
+
+
+class _Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+def test_a_model_that_no_lock_knows_is_refused_before_it_is_read(
+    by_dvc: Checkout, images: Path, tmp_path: Path
+) -> None:
+    strange, sprung = tmp_path / "strange.pt", tmp_path / "sprung"
+    strange.write_bytes(pickle.dumps(_Trap(sprung)))
+    command = ("sonotrace", "predict", str(images / "a.png"), "--structures-model", str(strange))
+    refused = by_dvc.run(*command, fails=True)
+    assert refused.startswith(f"error: {strange}: unknown: no dvc.lock of this repository names its md5 ")
+    assert len(refused.splitlines()) == 1
+    assert not sprung.exists()
+    by_dvc.run(*command, "--allow-unknown", fails=True)
+    assert sprung.exists(), "the trap springs when it is read"
+
+
+def test_outside_a_checkout_a_model_is_taken_only_on_request_and_the_output_says_so(
+    by_dvc: Checkout, images: Path, tmp_path: Path
+) -> None:
+    elsewhere = Checkout(tmp_path, by_dvc.home)
+    models = {kind: str(by_dvc.path / f"models/{name}") for kind, name in NAMES.items()}
+    command = ["sonotrace", "predict", str(images / "a.png")]
+    command += [part for kind, path in models.items() for part in (f"--{kind}-model", path)]
+    assert "planes.keras: unknown: no dvc.lock" in elsewhere.run(*command, fails=True)
+    text = elsewhere.run(*command, "--allow-unknown")
+    assert f"warning: {models['structures']}: no dvc.lock names this model (--allow-unknown)" in text
+    printed = elsewhere.run(*command, "--allow-unknown", "--json")
+    (line,) = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    assert line["unknown_models"] == list(models.values())
+    assert line["error"] is None
+
+
+def test_a_model_swapped_by_hand_is_not_evaluated(by_dvc: Checkout, tmp_path: Path) -> None:
+    shutil.copytree(by_dvc.path, tmp_path / "clone", symlinks=True)
+    checkout = Checkout(tmp_path / "clone", by_dvc.home)
+    model = checkout.path / "models/planes.keras"
+    model.chmod(0o644)
+    model.write_bytes(model.read_bytes() + b"\n")
+    printed = checkout.run("dvc", "repro", "--single-item", "evaluate@planes", fails=True)
+    assert "error: models/planes.keras: not the model that dvc.lock names" in printed
+    checkout.run("dvc", "checkout", "--force", "models/planes.keras")
+    checkout.run("dvc", "repro", "--single-item", "evaluate@planes")
+    assert checkout.run("git", "status", "--short", "metrics", "dvc.lock") == ""
+
+
+def test_an_experiment_elsewhere_evaluates_the_model_that_it_trained(by_dvc: Checkout) -> None:
+    experiment = ("dvc", "exp", "run", "--temp", "--name", "elsewhere", "-S", "train_cnn.batch=16", "evaluate@planes")
+    printed = by_dvc.run(*experiment)
+    assert "Running stage 'train_cnn'" in printed
+    assert "Running stage 'evaluate@planes'" in printed
+
+
+def test_every_stage_left_a_record_that_neither_git_nor_dvc_sees(by_dvc: Checkout) -> None:
+    records = json.loads(by_dvc.run("sonotrace", "runs", "--json"))
+    assert len(records) == 14
+    assert {record["stage"] for record in records} >= {"pull@planes", "train_cnn", "train_yolo", "evaluate@structures"}
+    libraries = {record["stage"]: set(record["libraries"]) for record in records}
+    assert {"tensorflow", "keras"} <= libraries["train_cnn"]
+    assert {"torch", "ultralytics"} <= libraries["train_yolo"]
+    assert "torch" not in libraries["split@planes"]
+    assert ".sonotrace" not in by_dvc.run("git", "status", "--short", "--ignored=no")
+    assert "up to date" in by_dvc.run("dvc", "status", "train_cnn")
+    assert len(by_dvc.run("sonotrace", "runs").splitlines()) >= 15

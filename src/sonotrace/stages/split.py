@@ -104,7 +104,7 @@ def news(data_set: str, source: str, table: pd.DataFrame, last: LastCommit) -> I
         return
     before = last.table(f"split@{data_set}", path)
     if before is None:
-        yield f"who is new cannot be said: the last commit's {path} is not in DVC's cache"
+        yield f"who is new cannot be said: the last commit's {path} is not in DVC's cache; `dvc fetch` brings it"
         return
     changes = compare(pd.DataFrame(before, columns=["image", "patient", "side"], dtype=str), table)
     if not changes:
