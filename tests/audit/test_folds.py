@@ -53,7 +53,8 @@ def test_planes_are_spread_over_the_folds():
     ("rows", "said"),
     [
         ([("1", "brain"), ("2", "femur")], r"2 patients, fewer than the 3 folds; .*--folds"),
-        ([(str(number), "brain") for number in range(9)], r"images of 1 plane; .*two or more"),
+        ([(str(number), "brain") for number in range(9)], r"only images of brain; bring images of other planes"),
+        ([(str(number), PLANES[number % 4]) for number in range(8)], r"no plane has the 3 images.*; .*--folds"),
         (
             [("1", "femur"), ("1", "femur"), *((str(number), "brain") for number in range(2, 9))],
             r"all images of femur are of one patient.*; bring femur images",

@@ -28,14 +28,18 @@ def folds_of(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    patients, planes = table["patient"].nunique(), table["label"].nunique()
+    patients, planes = table["patient"].nunique(), table["label"].value_counts()
     split = folder("planes", "split") / "split.csv"
     if patients < folds:
         raise SonotraceError(
             f"{split}: {patients} patients, fewer than the {folds} folds; bring more patients or give a smaller --folds"
         )
-    if planes < 2:
-        raise SonotraceError(f"{split}: images of {planes} plane; an audit needs two or more, bring images of others")
+    if len(planes) < 2:
+        raise SonotraceError(f"{split}: only images of {planes.index[0]}; bring images of other planes, to tell apart")
+    if planes.max() < folds:  # more than scikit-learn can spread
+        raise SonotraceError(
+            f"{split}: no plane has the {folds} images that {folds} folds need; bring more or give a smaller --folds"
+        )
     spread = table.groupby("label")["patient"].nunique()
     if (spread < 2).any():
         plane = str(spread.index[spread < 2][0])
