@@ -95,7 +95,7 @@ def _pair_tiles(pairs: pd.DataFrame) -> list[sheet.Tile]:
             sheet.Tile(
                 (images / f"{row.image_a}.png", images / f"{row.image_b}.png"),
                 (
-                    f"{number}. {row.distance} bits apart, {str(row.differs).replace(' ', ', ')} differ",
+                    f"{number}. {row.distance} bits apart; differ in {str(row.differs).replace(' ', ', ')}",
                     " ".join(str(word) for word in (row.image_a, row.label_a, row.side_a)),
                     " ".join(str(word) for word in (row.image_b, row.label_b, row.side_b)),
                 ),
