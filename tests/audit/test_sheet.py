@@ -18,11 +18,11 @@ def tiles(tmp_path):
 
 
 def _white_squares(page):
-    """Count images: each is 96 x 64 px of white, far more than any letter."""
+    """Count images: each is enlarged to 240 x 160 px of white, far more than any letter."""
     import cv2
 
     _, _, stats, _ = cv2.connectedComponentsWithStats((np.asarray(Image.open(page)) == 255).astype(np.uint8))
-    return int((stats[1:, cv2.CC_STAT_AREA] == 96 * 64).sum())
+    return int((stats[1:, cv2.CC_STAT_AREA] == 240 * 160).sum())
 
 
 @pytest.mark.parametrize(("count", "images"), [(1, 1), (7, 1), (23, 1), (7, 2)])

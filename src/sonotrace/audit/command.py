@@ -46,8 +46,8 @@ def run(out: Path, folds: int) -> None:
         doubted = _label_tiles(labels)
         sheet.write(doubted, "suspected labels, given > suggested", 5, target, "labels")
         sheet.write(_pair_tiles(pairs), "near-duplicates that differ", 3, target, "duplicates")
-    say(f"audit-labels: {len(doubted)} of {len(labels)} labels are suspected: {out}/labels.csv")
-    say(f"audit-labels: {len(pairs)} pairs of near-duplicates differ: {out}/duplicates.csv")
+    say(f"audit-labels: labels suspected: {len(doubted)} of {len(labels)}, in {out}/labels.csv")
+    say(f"audit-labels: near-duplicates that differ, in pairs: {len(pairs)}, in {out}/duplicates.csv")
     if doubted or len(pairs):
         say(f"audit-labels: look at the pictures in {out}; docs/audit-labels.md says how to go on")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from sonotrace.images import read_grey
 
@@ -66,8 +66,7 @@ def _pages(tiles: Sequence[Tile], what: str, columns: int) -> Iterator[Image.Ima
 
 def _place(page: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int) -> None:
     for number, file in enumerate(tile.files):
-        image = Image.fromarray(read_grey(file))
-        image.thumbnail((_SIDE, _SIDE), Image.Resampling.BOX)
+        image = ImageOps.contain(Image.fromarray(read_grey(file)), (_SIDE, _SIDE))
         x = left + number * (_SIDE + _GAP) + (_SIDE - image.width) // 2
         page.paste(image, (x, top + (_SIDE - image.height) // 2))
     for number, line in enumerate(tile.caption):
