@@ -49,13 +49,18 @@ def inputs(stage):
     return paths if stage in outdated else [ancient(path) for path in paths]
 
 
+def made_anew(stage):
+    """The outputs that a run makes from nothing; Snakemake deletes those, and must not know the ones that persist."""
+    return [out.def_path for out in stage.outs if not out.persist]
+
+
 def outputs(stage):
-    return [out.def_path if Path(out.def_path).suffix else directory(out.def_path) for out in stage.outs]
+    return [path if Path(path).suffix else directory(path) for path in made_anew(stage)]
 
 
 rule all:
     input:
-        [out.def_path for stage in stages for out in stage.outs],
+        [path for stage in stages for path in made_anew(stage)],
     default_target: True
 
 

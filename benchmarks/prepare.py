@@ -1,10 +1,11 @@
-"""How fast `prepare` is, against decoding alone.
+"""How fast `prepare` and `validate` are, against decoding alone.
 
 The reference reads and decodes the files with OpenCV (`cv2.imdecode`, IMREAD_GRAYSCALE) in a plain
 thread pool on all cores, one OpenCV thread each: no way to prepare them is faster than that. The
-project's side is its own loop, `stages.prepare.prepare_images`, with the published preparation
-(256x256, stretch), once more with `mask_overlays: true`; it writes its PNGs to a temporary folder,
-whose removal is not counted. Every round takes all files once on each side, from a warm page cache.
+project's sides are its own loops: `stages.prepare.prepare_images`, with the published preparation
+(256x256, stretch), once more with `mask_overlays: true`, which writes PNGs to a temporary folder
+whose removal is not counted, and `stages.validate.inspect`. Every round takes all files once on each
+side, from a warm page cache.
 
 A second table says where the time goes: each step alone, one thread.
 
@@ -14,6 +15,7 @@ IMAGES_DIR: PNG and JPEG files, also in folders below, such as data/planes/pull/
 """
 
 import argparse
+import contextlib
 import tempfile
 import time
 from collections import defaultdict
@@ -23,13 +25,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 from measure import alternate, print_table, ratio, spread, tell, timed
 
 from sonotrace.images import STORED, read_grey, write_png
 from sonotrace.parallel import available_cores
 from sonotrace.preparation import Preparation, without_overlays
 from sonotrace.snapshot import images_below
-from sonotrace.stages.prepare import prepare_images
+from sonotrace.stages.prepare import open_cache, prepare_images
+from sonotrace.stages.validate import inspect
 
 PUBLISHED = Preparation(width=256, height=256, aspect="stretch", mask_overlays=False)
 
@@ -49,6 +53,7 @@ def main() -> None:
         {
             reference: lambda: len(files) / timed(lambda: decode_all(files)),
             "prepare": lambda: prepare_rate(PUBLISHED, files),
+            "validate": lambda: validate_rate(files),
             "prepare, mask_overlays": lambda: prepare_rate(replace(PUBLISHED, mask_overlays=True), files),
         },
         options.rounds,
@@ -74,14 +79,23 @@ def decode_all(files: list[Path]) -> None:
 
 def prepare_rate(preparation: Preparation, files: list[Path]) -> float:
     """Return images/s of the stage's loop; images are numbered, since names below folders can repeat."""
-    pairs = [(str(number), str(file.resolve())) for number, file in enumerate(files)]
+    rows = [(str(number), str(file.resolve()), "") for number, file in enumerate(files)]
     with tempfile.TemporaryDirectory() as target:
+        cache = open_cache(preparation, Path(target))  # no DVC repository, so nothing is taken over
 
         def loop() -> None:
-            for _ in prepare_images(preparation, pairs, Path(), Path(target)):
+            for _ in prepare_images(preparation, rows, Path(), Path(target), cache):
                 pass
 
         return len(files) / timed(loop)
+
+
+def validate_rate(files: list[Path]) -> float:
+    """Return images/s of the stage's loop, in a folder where nothing is known from before."""
+    names = [str(file.resolve()) for file in files]
+    manifest = pd.DataFrame({"image": names, "file": names, "sha256": names})
+    with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty):
+        return len(files) / timed(lambda: inspect(manifest, Path(), "planes"))
 
 
 def breakdown(files: list[Path]) -> list[tuple[str, float, str]]:

@@ -36,7 +36,7 @@ from sonotrace.manifest import read_table
 from sonotrace.parallel import available_cores
 from sonotrace.planes import PLANES
 from sonotrace.preparation import Preparation
-from sonotrace.stages.prepare import prepare_images
+from sonotrace.stages.prepare import open_cache, prepare_images
 from sonotrace.stages.train_cnn import one_hot, stack, training_batches
 
 SIDE = 256
@@ -74,9 +74,10 @@ def main() -> None:
 def prepare_cost(train: pd.DataFrame, originals: Path, target: Path) -> float:
     """Return the ms an image that prepare takes, on all cores."""
     target.mkdir()
-    pairs = list(zip(train["image"], train["file"], strict=True))
+    rows = list(zip(train["image"], train["file"], train["sha256"], strict=True))
     preparation = Preparation(SIDE, SIDE, "stretch", mask_overlays=False)
-    return 1000 * timed(lambda: list(prepare_images(preparation, pairs, originals, target))) / len(pairs)
+    cache = open_cache(preparation, target)  # no DVC repository, so nothing is taken over
+    return 1000 * timed(lambda: list(prepare_images(preparation, rows, originals, target, cache))) / len(rows)
 
 
 def loaders(train: pd.DataFrame, originals: Path, prepared: Path, classes: Path, batch: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The command line as the stages call it: one line on failure, no traceback."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -104,6 +105,7 @@ def test_every_stage_has_a_command():
         "pin",
         "lineage",
         "predict",
+        "runs",
         "sources",
         "verify",
         "withdraw",
@@ -111,11 +113,41 @@ def test_every_stage_has_a_command():
 
 
 @pytest.mark.parametrize("stage", ["pull", "validate", "split", "prepare", "augment", "evaluate"])
-def test_a_command_runs_the_stage_of_its_name(stage, monkeypatch):
+def test_a_command_runs_the_stage_of_its_name(stage, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     called = []
     monkeypatch.setattr(cli, "_run", lambda *arguments: called.append(arguments))
     assert CliRunner().invoke(cli.app, [stage, "structures"]).exit_code == 0
     assert called == [(stage, "structures")]
+
+
+def test_evaluation_of_a_model_that_the_lock_does_not_know_is_refused_unless_allowed(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/planes.keras").write_bytes(b"from somewhere")
+    called = []
+    monkeypatch.setattr(cli, "_run", lambda *arguments: called.append(arguments))
+    refused = CliRunner().invoke(cli.app, ["evaluate", "planes"])
+    assert refused.exit_code == 1
+    assert str(refused.exception).startswith("models/planes.keras: not the model that dvc.lock names")
+    assert called == []
+    allowed = CliRunner().invoke(cli.app, ["evaluate", "planes", "--allow-unknown"])
+    assert "warning: models/planes.keras is taken as it is (--allow-unknown)" in allowed.output
+    assert called == [("evaluate", "planes")]
+
+
+def test_a_stage_leaves_a_record_of_its_run(checkout):
+    for name, text in (
+        ("data/planes/validate/accepted.csv", "image,patient,label,official_split,width,height\na,1,brain,,4,4\n"),
+        ("data/planes/validate/boxes.csv", "image,structure\n"),
+        ("reports/planes/snapshot.json", '{"source": "phantom"}'),
+    ):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text(text)
+    assert _run(checkout, "split", "planes").returncode == 0
+    assert "split@planes" in _run(checkout, "runs").stdout
+    (record,) = json.loads(_run(checkout, "runs", "--json").stdout)
+    assert list(record["made"]) == ["data/planes/split/split.csv"]
 
 
 @pytest.mark.parametrize("stage", ["train_cnn", "train_yolo"])

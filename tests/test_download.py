@@ -10,8 +10,9 @@ import traceback
 import pytest
 from servers import Reply, Server, page, ranged
 
-from sonotrace.download import ANY_KIND, Limits, download, get_json
+from sonotrace.download import ANY_KIND, download, get_json
 from sonotrace.errors import SonotraceError
+from sonotrace.exchange import Limits
 
 CONTENT = bytes(range(256)) * 400
 SIXTY_PERCENT = len(CONTENT) * 6 // 10

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from sonotrace.parallel import available_cores, in_order
 
 
-@given(st.lists(st.integers(), max_size=40), st.integers(1, 4))
-def test_results_come_in_the_order_of_the_items(items, workers):
+@given(st.lists(st.integers(), max_size=40), st.integers(1, 4), st.integers(1, 9))
+def test_results_come_in_the_order_of_the_items(items, workers, batch):
     def slow_at_first(pair):
         time.sleep(0.0005 * (pair[0] % 3 == 0))
         return pair[1] * 2
 
-    assert list(in_order(slow_at_first, enumerate(items), workers)) == [item * 2 for item in items]
+    assert list(in_order(slow_at_first, enumerate(items), workers, batch)) == [item * 2 for item in items]
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_at_most_four_items_a_worker_are_taken_ahead(workers):
+@pytest.mark.parametrize(("workers", "batch"), [(1, 1), (3, 1), (2, 5)])
+def test_at_most_four_batches_a_worker_are_taken_ahead(workers, batch):
     taken = []
 
     def items():
@@ -28,8 +28,8 @@ def test_at_most_four_items_a_worker_are_taken_ahead(workers):
             taken.append(number)
             yield number
 
-    for yielded, _ in enumerate(in_order(lambda item: item, items(), workers), start=1):
-        assert len(taken) <= yielded + 4 * workers
+    for yielded, _ in enumerate(in_order(lambda item: item, items(), workers, batch), start=1):
+        assert len(taken) < yielded + (4 * workers + 1) * batch
     assert len(taken) == 100
 
 

@@ -1,10 +1,8 @@
 """Where the data comes from: what is pinned, whether there is something newer, and pinning it."""
 
-import importlib
 import json
 import subprocess
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from sonotrace import pins
@@ -13,9 +11,9 @@ from sonotrace.outputs import scratch
 from sonotrace.parallel import available_cores
 from sonotrace.params import load
 from sonotrace.progress import say
-from sonotrace.sources import Request
+from sonotrace.sources import is_remote, source
 from sonotrace.stages import DATA, DATA_SETS, REPORTS, STATE
-from sonotrace.stages.pull import fetch, read_snapshot
+from sonotrace.stages.pull import fetch, read_snapshot, request
 
 
 def show(check: bool) -> bool:
@@ -41,7 +39,7 @@ def describe(data_set: str) -> dict[str, str]:
     pin = pins.read(origin)
     stated = pin or (pulled if pulled.get("source") == source else {})
     if not stated:
-        facts["pinned"] = "nothing yet" if _is_remote(source) else f"see {origin}.dvc; not pulled yet"
+        facts["pinned"] = "nothing yet" if is_remote(source) else f"see {origin}.dvc; not pulled yet"
         return facts
     facts["version"] = stated["version"] or "the user's own files"
     facts["fingerprint"] = stated["fingerprint"]
@@ -61,7 +59,7 @@ def pin(data_set: str) -> None:
     The pin is for git; nothing is pulled, and the last pull's outputs stay as they are.
     """
     params = getattr(load().pull, data_set)
-    if not _is_remote(params.source):
+    if not is_remote(params.source):
         raise SonotraceError(
             f"params.yaml: pull.{data_set}.source is {params.source!r}, which git and DVC pin by themselves "
             f"(`dvc add data/incoming/{data_set}`); only sources elsewhere need `sonotrace pin`"
@@ -81,22 +79,12 @@ def pin(data_set: str) -> None:
     say(f"pin: next: git add {origin} && git commit, then dvc repro")
 
 
-def _source(name: str) -> ModuleType:
-    return importlib.import_module(f"sonotrace.sources.{name}")
-
-
-def _is_remote(source: str) -> bool:
-    return bool(getattr(_source(source), "REMOTE", False))
-
-
 def _newest(data_set: str) -> tuple[str, bool]:
     params = getattr(load().pull, data_set)
-    if not _is_remote(params.source):
+    if not is_remote(params.source):
         return "not asked: this source is pinned here", False
-    settings = getattr(params, params.source).model_dump()
-    origin, keep = DATA / params.source / data_set, STATE / "downloads" / params.source
-    request = Request(data_set, origin, settings, origin, keep, pins.read(origin) or None, 1, lambda _: None)
-    current, newest = _source(params.source).newest(request)
+    origin = DATA / params.source / data_set
+    current, newest = source(params.source).newest(request(data_set, origin, pins.read(origin) or None))
     return (f"{newest}, newer than {current}", True) if newest != current else (f"{current} is the newest", False)
 
 

@@ -34,6 +34,9 @@ class DataSet(StrEnum):
 
 
 DataSetArgument = Annotated[DataSet, typer.Argument(help="Which data set.")]
+AllowUnknown = Annotated[
+    bool, typer.Option("--allow-unknown", help="Take a model that dvc.lock does not know; reading one may run code.")
+]
 
 
 def main() -> None:
@@ -58,7 +61,10 @@ def _one_line(error: Exception) -> str:
 
 
 def _run(stage: str, *arguments: str) -> None:
-    importlib.import_module(f"sonotrace.stages.{stage}").run(*arguments)
+    from sonotrace import runs
+
+    with runs.recorded(stage, *arguments):
+        importlib.import_module(f"sonotrace.stages.{stage}").run(*arguments)
 
 
 @app.command()
@@ -104,8 +110,14 @@ def train_yolo() -> None:
 
 
 @app.command()
-def evaluate(data_set: DataSetArgument) -> None:
+def evaluate(data_set: DataSetArgument, allow_unknown: AllowUnknown = False) -> None:
     """Measure a model on the test side, with intervals by patient."""
+    if allow_unknown:
+        print(f"evaluate: warning: {MODELS[data_set]} is taken as it is (--allow-unknown)", flush=True)
+    else:
+        from sonotrace.lineage.known import refuse_another
+
+        refuse_another(MODELS[data_set], Path())
     _run("evaluate", data_set)
 
 
@@ -219,6 +231,16 @@ def audit_labels(
 
 
 @app.command()
+def runs(
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+) -> None:
+    """Say what the last run of each stage took, and on what machine and libraries."""
+    from sonotrace import runs
+
+    print(json.dumps(runs.read_all(), indent=2, ensure_ascii=False) if as_json else "\n".join(runs.lines()))
+
+
+@app.command()
 def metrics() -> None:
     """Print the metrics of both models as tables."""
     from sonotrace.metrics_table import show
@@ -237,6 +259,7 @@ def predict(
     confidence: Annotated[float, typer.Option(min=0.001, max=1, help="Least confidence of a structure.")] = 0.25,
     planes_model: Annotated[Path, typer.Option(help="Model of train_cnn.")] = MODELS["planes"],
     structures_model: Annotated[Path, typer.Option(help="Model of train_yolo.")] = MODELS["structures"],
+    allow_unknown: AllowUnknown = False,
 ) -> None:
     """Name the plane of each image and find the brain structures in it."""
     # TensorFlow and PyTorch in one process can crash, and the detector needs PyTorch, so Keras uses it too.
@@ -244,7 +267,15 @@ def predict(
     from sonotrace import predict as prediction
     from sonotrace.classifier import PlaneClassifier
     from sonotrace.detector import StructureDetector
+    from sonotrace.lineage.known import refuse_unknown, unknown
 
+    models = [planes_model, structures_model]
+    if not allow_unknown:
+        refuse_unknown(models, Path())
+    taken = [str(model) for model in unknown(models, Path())] if allow_unknown else []
+    for model in taken:
+        said = f"warning: {model}: no dvc.lock names this model (--allow-unknown)"
+        print(said, file=sys.stderr if as_json else sys.stdout, flush=True)
     with native_noise_hidden():
         classifier = PlaneClassifier(planes_model)
         detector = StructureDetector(structures_model)
@@ -256,7 +287,7 @@ def predict(
     with bar("predict", len(files), to_stderr=True) as advance:
         for result, image in prediction.predict(files, classifier, detector, confidence):
             if as_json:
-                print(json.dumps(result.as_json(), ensure_ascii=False), flush=True)
+                print(json.dumps(result.as_json() | {"unknown_models": taken}, ensure_ascii=False), flush=True)
             else:
                 prediction.show(result)
             if image is None:

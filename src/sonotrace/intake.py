@@ -1,14 +1,19 @@
 """Bring one file of a snapshot in: as it is, or, where it is DICOM, as de-identified PNGs."""
 
+import functools
 import hashlib
+import json
+import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sonotrace import dicom
-from sonotrace.images import header_size, write_png
+from sonotrace import dicom, images, pseudonyms
+from sonotrace.images import encode_png, header_size
+from sonotrace.item_cache import ItemCache
 from sonotrace.pseudonyms import Pseudonyms
 from sonotrace.withdrawals import Withdrawals
 
@@ -40,56 +45,97 @@ class Brought:
     """Why, as `reason: detail`."""
 
 
-def bring_plain(file: Path, name: str, sha256: str, images: Path, move: bool) -> Brought:
-    """Move or copy a file to `images/name`."""
-    to = images / name
+def open_cache(settings: Mapping[str, Any], names: Pseudonyms | None, top: Path | None = None) -> ItemCache:
+    """Open what was read of files before, with the same settings and the same patient key."""
+    parameters = [json.dumps(settings, sort_keys=True), names.check_value() if names else ""]
+    return ItemCache("pull", [dicom, images, pseudonyms, sys.modules[__name__]], parameters, top)
+
+
+def bring_plain(file: Path, name: str, sha256: str, into: Path, move: bool, cache: ItemCache) -> Brought:
+    """Bring a file to `into/name`: moved, else as a hard link where the file system has them, else as a copy.
+
+    DVC takes the link apart when it stores the stage's outputs.
+    """
+    to = into / name
     to.parent.mkdir(parents=True, exist_ok=True)
     if move:
         shutil.move(file, to)
     else:
-        shutil.copyfile(file, to)
-    return Brought(name, sha256, *(header_size(to) or (0, 0)))
+        try:
+            os.link(file.resolve() if file.is_symlink() else file, to)
+        except OSError:
+            shutil.copyfile(file, to)
+    width, height = json.loads(cache.text(f"size {sha256}", lambda: json.dumps(header_size(to) or (0, 0))))
+    return Brought(name, sha256, width, height)
 
 
 def bring_dicom(
-    file: Path, sha256: str, images: Path, settings: Mapping[str, Any], pseudonyms: Pseudonyms, withdrawals: Withdrawals
+    file: Path,
+    sha256: str,
+    into: Path,
+    settings: Mapping[str, Any],
+    names: Pseudonyms,
+    withdrawals: Withdrawals,
+    cache: ItemCache,
 ) -> list[Brought]:
-    """Write the chosen frames of a DICOM file below `images`, under names that tell nothing.
+    """Write the chosen frames of a DICOM file below `into`, under names that tell nothing.
 
     An image's id comes from the SOP instance UID, so that it stays in the next snapshot; its file's
     name from the bytes, so that two files with one UID do not overwrite each other. Nothing is
-    written, and nothing returned, for a patient who withdrew.
+    written, and nothing returned, for a patient who withdrew. What the cache keeps of a file names its
+    patient by keyed hashes only.
     """
-    crops = {device: tuple(crop) for device, crop in settings["crops"].items()}
-    written = pseudonyms.of("file", sha256)
-    try:
-        clip = dicom.read(file.read_bytes(), settings["frames"], crops)
-    except dicom.Refused as refused:
-        return [Brought("", image=f"dicom-{written}", refused=f"{refused.reason}: {refused.detail}")]
-    patient = pseudonyms.of("patient", clip.patient)
-    if any(withdrawals.hold(name) for name in (clip.patient.partition("\n")[0], patient)):
+    written = names.of("file", sha256)
+
+    @functools.cache
+    def clip() -> dicom.Clip:
+        crops = {device: tuple(crop) for device, crop in settings["crops"].items()}
+        return dicom.read(file.read_bytes(), settings["frames"], crops)
+
+    said = json.loads(cache.text(f"dicom {sha256}", lambda: _facts(clip, written, settings["frames"] == "all", names)))
+    if any(withdrawals.hold_hash(hashed) for hashed in said["withdrawn"]):
         return []
-    image = pseudonyms.of("image", clip.instance)
-    several = settings["frames"] == "all"
     brought = []
-    for frame in clip.frames:
+    for at, facts in enumerate(said["brought"]):
+        if facts["file"]:
+            target = into / facts["file"]
+            cache.file(f"png {at} {sha256}", target, functools.partial(_png, clip, at))
+            facts["sha256"] = hashlib.sha256(target.read_bytes()).hexdigest()
+        for pair in ("mm_per_px", "full", "offset"):
+            facts[pair] = facts[pair] and tuple(facts[pair])
+        brought.append(Brought(**facts))
+    return brought
+
+
+def _png(clip: Callable[[], dicom.Clip], at: int) -> bytes:
+    return encode_png(clip().frames[at].image)
+
+
+def _facts(clip: Callable[[], dicom.Clip], written: str, several: bool, names: Pseudonyms) -> str:
+    """Return all that is known of a DICOM file but its pixels, as JSON."""
+    try:
+        read = clip()
+    except dicom.Refused as refused:
+        reason = f"{refused.reason}: {refused.detail}"
+        return json.dumps({"withdrawn": [], "brought": [asdict(Brought("", image=f"dicom-{written}", refused=reason))]})
+    patient, image = names.of("patient", read.patient), names.of("image", read.instance)
+    brought = []
+    for frame in read.frames:
         suffix = f"_{frame.number:04d}" if several else ""
-        name = f"{written}{suffix}.png"
-        write_png(frame.image, images / name)
         left, top, right, bottom = frame.region
         brought.append(
             Brought(
-                name,
-                hashlib.sha256((images / name).read_bytes()).hexdigest(),
-                right - left,
-                bottom - top,
+                f"{written}{suffix}.png",
+                width=right - left,
+                height=bottom - top,
                 image=f"{image}{suffix}",
                 patient=patient,
-                scanner=clip.scanner,
-                mm_per_px=clip.mm_per_px,
-                full=clip.size,
+                scanner=read.scanner,
+                mm_per_px=read.mm_per_px,
+                full=read.size,
                 offset=(left, top),
-                alone=len(clip.frames) == 1,
+                alone=len(read.frames) == 1,
             )
         )
-    return brought
+    withdrawn = [names.of("withdrawn", name) for name in (read.patient.partition("\n")[0], patient)]
+    return json.dumps({"withdrawn": withdrawn, "brought": [asdict(one) for one in brought]})

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from sonotrace.errors import SonotraceError
+
 PART = ".part"
 """Ending of what is still being written; git ignores it and the next run clears it away."""
 
@@ -61,6 +63,16 @@ def write_bytes(content: bytes, path: Path) -> None:
     part = path.with_name(path.name + PART)
     part.write_bytes(content)
     part.replace(path)
+
+
+def write_into(path: Path, content: bytes) -> None:
+    """Write a file of a folder that is being built; raises SonotraceError where the disk does not take it."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise SonotraceError(
+            f"{path}: cannot be written ({error.strerror}); check the space left on the disk"
+        ) from None
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:

@@ -16,22 +16,38 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:
-    """Yield `function(item)` for each item, in order, computed by `workers` threads.
+BATCH = 32
+"""Items for `in_order` to hand over at once where one may take less than a tenth of a millisecond."""
 
-    Threads suffice because OpenCV and hashlib release the interpreter lock. At most four items a
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None, batch: int = 1
+) -> Iterator[Result]:
+    """Yield `function(item)` for each item, in order, computed by `workers` threads, `batch` items at a time.
+
+    Threads suffice because OpenCV and hashlib release the interpreter lock. At most four batches a
     worker are under way or waiting to be taken, so memory does not grow with the number of items.
     """
     workers = workers or available_cores()
-    queue: deque[Future[Result]] = deque()
-    remaining = iter(items)
+    queue: deque[Future[list[Result]]] = deque()
+    batches = _batches(items, batch)
+
+    def do(some: list[Item]) -> list[Result]:
+        return [function(item) for item in some]
+
     with ThreadPoolExecutor(workers) as pool:
         try:
-            queue.extend(pool.submit(function, item) for item in islice(remaining, 4 * workers))
+            queue.extend(pool.submit(do, some) for some in islice(batches, 4 * workers))
             while queue:
-                result = queue.popleft().result()
-                queue.extend(pool.submit(function, item) for item in islice(remaining, 1))
-                yield result
+                results = queue.popleft().result()
+                queue.extend(pool.submit(do, some) for some in islice(batches, 1))
+                yield from results
         finally:
             for future in queue:
                 future.cancel()
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    remaining = iter(items)
+    while some := list(islice(remaining, size)):
+        yield some

@@ -150,6 +150,7 @@ class SplitOne(Section):
     salt: str
     use_official: bool
     fractions: Fractions
+    test_patients_may_move: bool
 
 
 class Split(Section):

@@ -7,15 +7,16 @@ says what was pinned, `files.csv` gives each file's sha256, so that a later diff
 
 import csv
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from sonotrace.errors import SonotraceError
-from sonotrace.outputs import write_bytes, write_json
-from sonotrace.parallel import in_order
+from sonotrace.outputs import write_csv, write_json
+from sonotrace.parallel import BATCH, in_order
 from sonotrace.sources import Snapshot
 
 PIN, FILES = "pin.json", "files.csv"
@@ -61,7 +62,7 @@ def contents(folder: Path, workers: int) -> dict[str, str]:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
-    found = in_order(digest, (path for _, path in files), workers)
+    found = in_order(digest, (path for _, path in files), workers, BATCH)
     return {name: sha256 for (name, _), sha256 in zip(files, found, strict=True)}
 
 
@@ -116,11 +117,7 @@ def read_files(origin: Path) -> dict[str, str]:
 
 def write(origin: Path, snapshot: Snapshot, content: Mapping[str, str]) -> None:
     """Write the pin of a snapshot into `origin`, which git keeps."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["file", "sha256"])
-    rows.writerows(sorted(content.items()))
-    write_bytes(text.getvalue().encode(), origin / FILES)
+    write_csv(pd.DataFrame(sorted(content.items()), columns=["file", "sha256"]), origin / FILES)
     facts = {
         "version": snapshot.version,
         "fingerprint": fingerprint(content),

@@ -102,7 +102,7 @@ def _key() -> str:
     key = os.environ.get(VARIABLE, "").strip()
     if not key:
         raise SonotraceError(
-            f"{VARIABLE}: not set, and DICOM files and withdrawals need it; "
+            f"{VARIABLE}: not set, and DICOM files, withdrawals and the ledger of test patients need it; "
             f"set the key of earlier snapshots, or make one with: {_HOW_TO_MAKE_ONE}"
         )
     if len(key) < SHORTEST:

@@ -71,9 +71,10 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
-def image_id(path: Path) -> str:
-    """Return the name of an image file without its ending."""
-    return path.stem if path.suffix.lower() in ENDINGS | DICOM_ENDINGS else path.name
+def image_id(name: str) -> str:
+    """Return the name of an image file without its ending, if it has one that images have."""
+    stem, dot, ending = name.rpartition(".")
+    return stem if dot and f".{ending.lower()}" in ENDINGS | DICOM_ENDINGS else name
 
 
 def side_of(path: PurePath) -> str:

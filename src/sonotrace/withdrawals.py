@@ -5,12 +5,13 @@ A patient number can be enumerated, so that a plain hash would hide nothing; the
 """
 
 import csv
-import io
 from pathlib import Path
+
+import pandas as pd
 
 from sonotrace.errors import SonotraceError
 from sonotrace.manifest import read_table
-from sonotrace.outputs import write_bytes
+from sonotrace.outputs import write_csv
 from sonotrace.pseudonyms import Pseudonyms
 from sonotrace.stages import DATA_SETS, folder
 
@@ -30,7 +31,11 @@ class Withdrawals:
 
     def hold(self, patient: str) -> bool:
         """Say whether this patient, by the id that the data set has, withdrew."""
-        return bool(self._pseudonyms and patient and self._pseudonyms.of("withdrawn", patient) in self._hashes)
+        return bool(self._pseudonyms and patient and self.hold_hash(self._pseudonyms.of("withdrawn", patient)))
+
+    def hold_hash(self, hashed: str) -> bool:
+        """Say whether the patient of this keyed hash, of the kind `withdrawn`, withdrew."""
+        return hashed in self._hashes
 
 
 def record(patient: str, reason: str, table: Path = TABLE) -> str:
@@ -44,13 +49,8 @@ def record(patient: str, reason: str, table: Path = TABLE) -> str:
     rows = _rows(table)
     if any(row["patient"] == hashed for row in rows):
         return f"{table}: this withdrawal stands there already"
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        sorted([*rows, {"patient": hashed, "reason": " ".join(reason.split())}], key=lambda row: row["patient"])
-    )
-    write_bytes(text.getvalue().encode(), table)
+    rows.append({"patient": hashed, "reason": " ".join(reason.split())})
+    write_csv(pd.DataFrame(rows, columns=COLUMNS).sort_values("patient"), table)
     return f"{table}: withdrawal written; commit it, then `dvc repro`; docs/withdrawal.md says what else to delete"
 
 

@@ -9,7 +9,7 @@ from sonotrace.images import read_grey, write_png
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.outputs import write_csv, write_json
 from sonotrace.params import AugmentOne
-from sonotrace.stages.augment import copies_of, copy_name, images_to_augment, run
+from sonotrace.stages.augment import copies_of, copy_name, images_to_augment, open_cache, run
 
 WIDTH, HEIGHT = 64, 48
 
@@ -139,8 +139,10 @@ def test_boxes_move_with_their_copy(tmp_path):
     write_png(_picture("a"), tmp_path / "a.png")
     beyond, within = ("a", "MIDLINE_FALX", 70.0, 5.0, 80.0, 25.0), ("a", "CSP", 4.0, 5.0, 14.0, 25.0)
     boxes = pd.DataFrame([beyond, within], columns=["image", "structure", *CORNERS])
-    moved = copies_of("a", boxes, params, tmp_path, tmp_path)
-    assert moved.to_numpy().tolist() == [["a__1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25]]
+    with open_cache(params, tmp_path) as cache:
+        structures, corners = list(boxes["structure"]), boxes[CORNERS].to_numpy()
+        moved = copies_of("a", structures, corners, params, tmp_path, tmp_path, cache)
+    assert moved == [("a__1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25)]
     assert (read_grey(tmp_path / "a__1.png") == _picture("a")[:, ::-1]).all()
     assert boxes["image"].tolist() == ["a", "a"]
 

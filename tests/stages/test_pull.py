@@ -127,7 +127,11 @@ def test_files_are_moved_only_where_they_were_made_for_this_run(tmp_path, move):
     _lay_out(at, {"x/Patient9_a.png": _png()})
     box = Box("CSP", 0.0, 0.1, 0.5, 1.0)
     listed = [Listed("Patient9_a", at / "x/Patient9_a.png", boxes=[box]), Listed("Patient9_b", None)]
-    assert take_in(listed, at, pins.contents(at, 1), out, PATTERN, CLOSED, Withdrawals(NONE), move=move) == (1, 0)
+    content = pins.contents(at, 1)
+    assert take_in(listed, set(), at, content, out, PATTERN, CLOSED, Withdrawals(NONE), move=move) == (
+        1,
+        0,
+    )
     assert (at / "x/Patient9_a.png").exists() is not move
     assert (out / "images/x/Patient9_a.png").read_bytes() == _png()
     assert read_table(out / "boxes.csv")[CORNERS].to_numpy().tolist() == [[0, 3, 20, 30]]
@@ -138,6 +142,10 @@ def test_an_id_in_two_folders_keeps_both_files_and_each_its_boxes(tmp_path):
     _lay_out(at, {"train/a.png": _png(10, 10), "valid/a.png": _png(20, 20)})
     whole = Box("CSP", 0.0, 0.0, 1.0, 1.0)
     listed = [Listed("a", at / side / "a.png", boxes=[whole]) for side in ("valid", "train")]
-    assert take_in(listed, at, pins.contents(at, 1), out, PATTERN, CLOSED, Withdrawals(NONE), move=False) == (2, 0)
+    content = pins.contents(at, 1)
+    assert take_in(listed, set(), at, content, out, PATTERN, CLOSED, Withdrawals(NONE), move=False) == (
+        2,
+        0,
+    )
     boxes = read_table(out / "boxes.csv")
     assert list(zip(boxes["file"], boxes["x1"], strict=True)) == [("train/a.png", 10), ("valid/a.png", 20)]

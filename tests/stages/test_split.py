@@ -1,20 +1,25 @@
 """A patient is on one side, whatever else is in the data set."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sonotrace.errors import SonotraceError
 from sonotrace.manifest import IMAGE_COLUMNS, box_table
-from sonotrace.outputs import write_csv
+from sonotrace.outputs import write_csv, write_json
 from sonotrace.params import Fractions, SplitOne
-from sonotrace.stages.split import SIDES, describe, place, run, sides_of, warnings
+from sonotrace.pseudonyms import VARIABLE, record
+from sonotrace.stages.split import SIDES, compare, describe, place, run, sides_of, warnings
 
+ROOT = Path(__file__).parents[2]
 FRACTIONS = Fractions(train=0.7, val=0.15, test=0.15)
-BY_HASH = SplitOne(salt="salt", use_official=False, fractions=FRACTIONS)
-OFFICIAL = SplitOne(salt="salt", use_official=True, fractions=FRACTIONS)
+BY_HASH = SplitOne(salt="salt", use_official=False, fractions=FRACTIONS, test_patients_may_move=False)
+OFFICIAL = BY_HASH.model_copy(update={"use_official": True})
 
 patients = st.text("0123456789", min_size=1, max_size=4)
 rows = st.lists(st.tuples(patients, st.sampled_from(["", *SIDES])), min_size=1, max_size=40)
@@ -63,7 +68,7 @@ def test_another_salt_is_another_split():
 def test_fractions_are_kept_on_many_patients(fractions):
     shares = dict(zip(SIDES, fractions, strict=True))
     pairs = [(f"P{number:05}", "") for number in range(5000)]
-    sides = sides_of(_table(pairs), SplitOne(salt="x", use_official=False, fractions=Fractions(**shares)))
+    sides = sides_of(_table(pairs), BY_HASH.model_copy(update={"fractions": Fractions(**shares)}))
     for side, share in shares.items():
         assert sides.count(side) / 5000 == pytest.approx(share, abs=0.025)
 
@@ -128,17 +133,204 @@ def test_a_class_that_a_side_has_none_of_is_said():
     ]
 
 
-def test_the_stage_keeps_the_accepted_rows_and_warns(work, capsys):
+LEDGER = "reports/planes/test_patients.csv"
+MOVE = "split.planes.test_patients_may_move"
+
+
+def _accept(work, patients, source="phantom", official=""):
+    """Lay out what split reads: one image a patient."""
     accepted = pd.DataFrame(
-        {name: [""] * 3 for name in IMAGE_COLUMNS}
-        | {"image": ["a", "b", "c"], "patient": ["007", "007", "8"], "label": "brain", "width": 4, "height": 4}
+        {name: [""] * len(patients) for name in IMAGE_COLUMNS}
+        | {"image": [f"i{at}" for at in range(len(patients))], "patient": patients}
+        | {"label": "brain", "width": 4, "height": 4, "official_split": official}
     )
     write_csv(accepted, work / "data/planes/validate/accepted.csv")
     write_csv(box_table([]), work / "data/planes/validate/boxes.csv")
+    write_json({"source": source}, work / "reports/planes/snapshot.json")
+    return accepted
+
+
+def _commit(work):
+    subprocess.run(["git", "init", "--quiet"], cwd=work, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=work, check=True)
+    author = ["-c", "user.name=test", "-c", "user.email=test@sonotrace"]
+    subprocess.run(["git", *author, "commit", "--quiet", "--message", "now"], cwd=work, check=True)
+
+
+def _rows(work):
+    return (work / LEDGER).read_text().splitlines()[1:]
+
+
+def _tested():
+    table = pd.read_csv("data/planes/split/split.csv", dtype=str)
+    return set(table[table["side"] == "test"]["patient"])
+
+
+MANY = [f"{number:03}" for number in range(60)]
+
+
+def test_the_ledger_holds_the_test_patients_and_no_number_of_theirs(work, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "a key of the hospital that nobody else knows")
+    record()
+    patients = [f"patient-{number}" for number in MANY]
+    _accept(work, patients, "incoming")
+    run("planes")
+    assert len(_rows(work)) == len(_tested()) > 0
+    assert all(row.endswith(",keyed,real,held") for row in _rows(work))
+    assert not any(patient in (work / LEDGER).read_text() for patient in patients)
+    assert _rows(work) == sorted(_rows(work))
+
+
+def test_more_patients_add_rows_and_stop_nothing(work):
+    _accept(work, MANY[:30])
+    run("planes")
+    before, tested = set(_rows(work)), _tested()
+    _accept(work, MANY)
+    run("planes")
+    assert before < set(_rows(work))
+    assert tested < _tested()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("split.planes.salt", "other"),
+        ("split.planes.use_official", True),
+        ("split.planes.fractions", {"train": 0.8, "val": 0.15, "test": 0.05}),
+    ],
+)
+def test_a_changed_parameter_that_moves_a_test_patient_stops_until_confirmed(work, set_param, capsys, key, value):
+    _accept(work, MANY, official="train")
+    run("planes")
+    split, ledger = (work / "data/planes/split/split.csv"), (work / LEDGER)
+    before, tested = (split.read_bytes(), ledger.read_bytes()), _tested()
+    set_param(key, value)
+    with pytest.raises(SonotraceError) as caught:
+        run("planes")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{LEDGER}: ")
+    assert f"{MOVE}: true" in message
+    assert "; change that back, or" in message
+    assert not any(patient in message for patient in MANY)
+    assert (split.read_bytes(), ledger.read_bytes()) == before
+    set_param(MOVE, True)
+    run("planes")
+    moved = len(tested - _tested())
+    assert f" {moved} patients" in message
+    assert f"{moved} patients of {LEDGER} leave the test side" in capsys.readouterr().out
+    assert sum(row.endswith("released") for row in _rows(work)) == moved
+    assert len(_rows(work)) == len(tested | _tested())
+    run("planes")
+    assert f"set {MOVE} to false again" in capsys.readouterr().out
+    set_param(MOVE, False)
+    run("planes")
+
+
+def test_official_sides_that_change_in_the_data_stop_too(work, set_param):
+    set_param("split.planes.use_official", True)
+    _accept(work, MANY, official="test")
+    run("planes")
+    _accept(work, MANY, official="train")
+    with pytest.raises(SonotraceError, match=r" 60 patients .*see split\.planes\.salt, .*official sides"):
+        run("planes")
+
+
+def test_what_the_last_commit_holds_is_taken_up_again(work, set_param):
+    _accept(work, MANY)
+    run("planes")
+    _commit(work)
+    before = (work / LEDGER).read_bytes()
+    (work / LEDGER).unlink()
+    set_param("split.planes.salt", "other")
+    with pytest.raises(SonotraceError, match="stood on the test side"):
+        run("planes")
+    set_param("split.planes.salt", "planes-2")
+    for damage in ("", f"{before.decode().splitlines()[0]}\n"):
+        (work / LEDGER).unlink(missing_ok=True)
+        if damage:
+            (work / LEDGER).write_text(damage)
+        _accept(work, MANY[:1])
+        run("planes")
+        assert (work / LEDGER).read_bytes() == before
+
+
+def test_rows_of_a_trial_that_was_not_committed_are_taken_back_with_git(work, set_param):
+    _accept(work, MANY)
+    run("planes")
+    _commit(work)
+    set_param("split.planes.salt", "trial")
+    set_param(MOVE, True)
+    run("planes")
+    set_param("split.planes.salt", "planes-2")
+    set_param(MOVE, False)
+    with pytest.raises(SonotraceError, match=rf"take back what is not committed by `git checkout -- {LEDGER}`"):
+        run("planes")
+    subprocess.run(["git", "checkout", "--quiet", "--", LEDGER], cwd=work, check=True)
+    run("planes")
+
+
+def test_two_branches_ledgers_merge_without_a_conflict(work):
+    (work / ".gitattributes").write_text((ROOT / ".gitattributes").read_text())
+    _accept(work, MANY[:1])
+    run("planes")
+    _commit(work)
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@sonotrace"]
+    for branch, patients in (("one", MANY[:30]), ("two", MANY[30:])):
+        subprocess.run([*git, "checkout", "--quiet", "-b", branch, "HEAD" if branch == "one" else "HEAD^"], check=True)
+        _accept(work, patients)
+        run("planes")
+        if branch == "one":
+            rows = set(_rows(work))
+        subprocess.run([*git, "add", LEDGER], check=True)
+        subprocess.run([*git, "commit", "--quiet", "--message", branch], check=True)
+        subprocess.run([*git, "checkout", "--quiet", "--", "."], check=True)
+    rows |= set(_rows(work))
+    subprocess.run([*git, "merge", "--quiet", "one"], check=True)
+    _accept(work, MANY[:1])
+    run("planes")
+    assert set(_rows(work)) == rows
+    assert _rows(work) == sorted(rows)
+
+
+def test_a_deidentified_number_that_can_be_tried_out_is_said(work, capsys):
+    _accept(work, MANY, "incoming")
+    run("planes")
+    assert "hides no patient number without a patient key" in capsys.readouterr().out
+    _accept(work, MANY, "zenodo")
+    run("planes")
+    assert "hides" not in capsys.readouterr().out
+
+
+def test_people_do_not_meet_the_phantoms_patients_and_meet_each_other(work, set_param):
+    _accept(work, MANY, "phantom")
+    run("planes")
+    set_param("split.planes.salt", "other")
+    _accept(work, MANY, "zenodo")
+    run("planes")
+    set_param("split.planes.salt", "another")
+    _accept(work, MANY, "incoming")
+    with pytest.raises(SonotraceError, match="stood on the test side"):
+        run("planes")
+
+
+def test_who_is_new_and_who_is_gone_is_counted_by_side():
+    before = pd.DataFrame({"image": list("abcd"), "patient": list("1123"), "side": ["train", "train", "val", "test"]})
+    now = pd.DataFrame(
+        {"image": list("abefc"), "patient": list("11142"), "side": ["train", "train", "train", "test", "test"]}
+    )
+    assert compare(before, now) == {"train": (0, 1, 0, 0), "val": (0, 0, 1, 1), "test": (2, 2, 1, 1)}
+    assert compare(now, now) == {}
+
+
+def test_the_stage_keeps_the_accepted_rows_and_warns(work, capsys):
+    accepted = _accept(work, ["007", "007", "8"])
     run("planes")
     table = pd.read_csv("data/planes/split/split.csv", dtype=str, keep_default_na=False)
     assert table.drop(columns="side").equals(accepted.astype(str))
     assert table["side"][0] == table["side"][1]
     report = json.loads((work / "reports/planes/split.json").read_text())
     assert sum(report[side]["images"] for side in SIDES) == 3
-    assert "warning: no thorax on the test side of planes" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "warning: no thorax on the test side of planes" in said
+    assert "the last commit has no split, so everyone is new" in said

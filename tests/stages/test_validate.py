@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.errors import SonotraceError
 from sonotrace.manifest import CORNERS, box_table, image_table, read_table
 from sonotrace.outputs import write_csv
-from sonotrace.stages.validate import BOX_TOLERANCE, cut_boxes, describe, judge, run, set_copies_apart
+from sonotrace.stages.validate import BOX_TOLERANCE, cut_boxes, describe, judge, measure, run, set_copies_apart
 
 WIDTH, HEIGHT = 40, 30
 
@@ -425,3 +426,40 @@ def test_a_snapshot_of_planes_beyond_the_four_alone_stops(pulled):
     pulled("planes", [_row("a", label="Other")])
     with pytest.raises(SonotraceError, match="all 1 good images are of planes beyond the standard four"):
         run("planes")
+
+
+def test_brightness_and_sharpness_are_those_of_the_definition():
+    image = np.random.default_rng(1).integers(0, 256, (20, 30), np.uint8)
+    wide = image.astype(float)
+    along = ((wide[:, 2:] - wide[:, :-2]) ** 2).mean()
+    down = ((wide[2:] - wide[:-2]) ** 2).mean()
+    brightness, sharpness = measure(image)
+    assert brightness == pytest.approx(wide.mean(), abs=1e-3)
+    assert sharpness == pytest.approx((along + down) / 2, abs=1e-3)
+
+
+def test_a_blurred_image_is_less_sharp_and_a_tiny_one_has_no_sharpness():
+    image = np.random.default_rng(2).integers(0, 256, (40, 40), np.uint8)
+    sharp = [measure(cv2.GaussianBlur(image, (0, 0), width))[1] for width in (0.5, 1, 2)]
+    assert measure(image)[1] > sharp[0] > sharp[1] > sharp[2] > 0
+    assert measure(np.full((1, 2), 7, np.uint8)) == (7, 0)
+
+
+def test_statistics_list_the_images_that_can_be_read(work):
+    images = work / "data/planes/pull/images"
+    images.mkdir(parents=True)
+    good, bad = cv2.imencode(".png", np.full((8, 8), 9, np.uint8))[1].tobytes(), b"none"
+    (images / "a.png").write_bytes(good)
+    (images / "b.png").write_bytes(bad)
+    rows = [
+        {"image": name, "file": f"{name}.png", "sha256": name, "patient": name, "label": "brain", "labelled_by": "t"}
+        for name in "ab"
+    ]
+    write_csv(image_table([row | {"width": 8, "height": 8} for row in rows]), work / "data/planes/pull/manifest.csv")
+    write_csv(box_table([]), work / "data/planes/pull/boxes.csv")
+    content = yaml.safe_load((work / "params.yaml").read_text())
+    content["validate"]["planes"]["max_quarantined"] = 0.5
+    (work / "params.yaml").write_text(yaml.safe_dump(content))
+    run("planes")
+    table = pd.read_csv(work / "data/planes/validate/statistics.csv")
+    assert table.to_numpy().tolist() == [["a", "a.png", 9.0, 0.0]]

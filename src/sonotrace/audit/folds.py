@@ -7,13 +7,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace import environment
+from sonotrace.augmentation import apply_to_image, draw
 from sonotrace.errors import SonotraceError
-from sonotrace.manifest import BOX_COLUMNS
+from sonotrace.images import STORED, read_grey, write_png
 from sonotrace.outputs import scratch
 from sonotrace.parallel import in_order
 from sonotrace.params import AugmentOne, PrepareOne, TrainCnn
 from sonotrace.progress import bar, native_noise_hidden, say
-from sonotrace.stages import STATE, augment, folder
+from sonotrace.stages import STATE, folder
+from sonotrace.stages.augment import copy_name
 
 BATCH = 32
 """Images named at once."""
@@ -111,13 +113,15 @@ def out_of_fold(
 
 
 def _views(images: list[str], prepared: Path, params: AugmentOne, copied: Path) -> list[list[Path]]:
-    """Write augment's copies of every image, and return each image's files, the original first."""
-    boxes = pd.DataFrame(columns=list(BOX_COLUMNS))
+    """Write the copies that augment makes, of every image, and return each image's files, the original first."""
 
     def one(image: str) -> list[Path]:
-        augment.copies_of(image, boxes, params, prepared, copied)
-        names = [augment.copy_name(image, copy) for copy in range(1, params.copies + 1)]
-        return [prepared / f"{image}.png", *(copied / f"{name}.png" for name in names)]
+        original = read_grey(prepared / f"{image}.png")
+        height, width = original.shape
+        copies = [copied / f"{copy_name(image, copy)}.png" for copy in range(1, params.copies + 1)]
+        for copy, file in enumerate(copies, 1):
+            write_png(apply_to_image(original, draw(params, image, copy, width, height)), file, STORED)
+        return [prepared / f"{image}.png", *copies]
 
     with bar("copies", len(images)) as advance:
         views = []

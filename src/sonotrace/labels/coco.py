@@ -15,7 +15,7 @@ from typing import Any
 
 from sonotrace.errors import SonotraceError
 from sonotrace.images import header_size
-from sonotrace.snapshot import SIDES, Box, Listed, images_below, side_of, source_of
+from sonotrace.snapshot import SIDES, Box, Listed, image_id, images_below, side_of, source_of
 
 _LISTS = ("images", "annotations", "categories")
 _NOWHERE = (math.nan, math.nan, math.nan, math.nan)
@@ -59,7 +59,9 @@ def read(folder: Path, documents: dict[Path, dict[str, Any]]) -> list[Listed]:
         for row in rows
     ]
     listed.extend(
-        Listed(file.stem, file, official_split=side_of(Path(name)), source_image=source_of(file.stem))
+        Listed(
+            image_id(file.name), file, official_split=side_of(Path(name)), source_image=source_of(image_id(file.name))
+        )
         for name, file in files.items()
         if file not in times
     )
@@ -87,11 +89,12 @@ def _rows(path: Path, document: dict[str, Any], folder: Path, files: dict[str, P
             yield replace(row, refused="unusable file name: it is missing or leads out of the snapshot")
             continue
         file = _file(where, name, files)
-        row = replace(row, image=name.stem, file=file)
+        row = replace(row, image=image_id(name.name), file=file)
         if file is None:
             yield row
             continue
-        row = replace(row, official_split=side_of(file.relative_to(folder)) or side, source_image=source_of(file.stem))
+        side_here = side_of(file.relative_to(folder)) or side
+        row = replace(row, official_split=side_here, source_image=source_of(row.image))
         stated, actual = (image.get("width"), image.get("height")), header_size(file)
         size, fault = _agreed(stated, actual)
         boxes = [] if fault else [_box(annotation, structures, size) for annotation in annotations.get(key, [])]

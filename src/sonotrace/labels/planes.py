@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sonotrace.errors import SonotraceError
 from sonotrace.planes import OUT_OF_SCOPE, PLANES, plane_of
-from sonotrace.snapshot import DICOM_ENDINGS, ENDINGS, Listed, image_id, images_below, side_of, source_of
+from sonotrace.snapshot import Listed, image_id, images_below, side_of, source_of
 
 _SIDES = {"1": "train", "0": "test"}
 
@@ -30,11 +30,11 @@ def read_snapshot(folder: Path, table: str) -> list[Listed]:
             return [_by_folder(path, path.relative_to(folder)) for path in in_planes]
     images: dict[str, list[Path | None]] = {}
     for path in files:
-        images.setdefault(image_id(path), []).append(path)
+        images.setdefault(image_id(path.name), []).append(path)
     listed: list[Listed] = []
     named = set()
     for line, row in _rows(_find(folder, table)):
-        image = _without_ending(row["Image_name"])
+        image = image_id(row["Image_name"])
         named.add(image)
         listed.extend(
             Listed(
@@ -54,12 +54,12 @@ def read_snapshot(folder: Path, table: str) -> list[Listed]:
 
 def _by_folder(file: Path, where: Path) -> Listed:
     return Listed(
-        image=image_id(file),
+        image=image_id(file.name),
         file=file,
         label=where.parent.name,
         labelled_by=where.parent.as_posix(),
         official_split=side_of(where),
-        source_image=source_of(image_id(file)),
+        source_image=source_of(image_id(file.name)),
     )
 
 
@@ -121,9 +121,3 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         (reader.line_num, {name: value.strip() for name, value in row.items() if isinstance(value, str)})
         for row in reader
     ]
-
-
-def _without_ending(name: str) -> str:
-    """Drop an image file's ending; names in the published tables have none."""
-    stem, dot, ending = name.rpartition(".")
-    return stem if dot and f".{ending.lower()}" in ENDINGS | DICOM_ENDINGS else name

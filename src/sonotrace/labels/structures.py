@@ -53,11 +53,11 @@ def _read_yolo(card: Path) -> list[Listed]:
         labels.discard(label)
         listed.append(
             Listed(
-                image=image_id(file),
+                image=image_id(file.name),
                 file=file,
                 labelled_by=label.relative_to(root).as_posix() if labelled else "",
                 official_split=side_of(file.relative_to(root)),
-                source_image=source_of(image_id(file)),
+                source_image=source_of(image_id(file.name)),
                 boxes=_read_boxes(label, names) if labelled else [],
             )
         )

@@ -7,7 +7,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import yaml
 from sonotrace.errors import SonotraceError
 
 LOCK = "dvc.lock"
-_HASH = re.compile(rb"md5: ([0-9a-f]{32})")
+_STAGE = re.compile(rb"^  ([^\s:]+):\n", re.MULTILINE)
+"""Where the entry of a stage begins in a lock, as DVC writes it."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,17 @@ class History:
             match[:32].decode() for text in self.texts.values() for match in re.findall(rb"([0-9a-f]{32}\.dir)", text)
         }
 
-    def lock(self, blob: str) -> dict[str, Any]:
-        """Parse one lock."""
-        content = yaml.load(self.texts[blob], Loader=yaml.CSafeLoader)
-        return content if isinstance(content, dict) else {}
+    def lock(self, blob: str, stages: tuple[str, ...] = ("",)) -> dict[str, Any]:
+        """Parse one lock, of it only the stages whose name begins with one of `stages`.
+
+        Parsing is what takes the time, so what several locks say alike is parsed once.
+        """
+        head, *rest = _STAGE.split(self.texts[blob])
+        if not rest:
+            return _parsed(head) or {}
+        named = zip(rest[::2], rest[1::2], strict=True)
+        chosen = [(name.decode(), entry) for name, entry in named if name.decode().startswith(stages)]
+        return {"stages": {name: _parsed(entry) for name, entry in chosen}}
 
     def file(self, commit: str, path: str) -> bytes | None:
         """Return the bytes of a file in a commit, or None where it has none."""
@@ -140,6 +148,11 @@ class History:
 
     def _git(self, *arguments: str, text: bytes | None = None) -> bytes:
         return subprocess.run(["git", "-C", self._at, *arguments], input=text, capture_output=True, check=True).stdout
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: bytes) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def folder_md5(members: Mapping[str, str]) -> str:

@@ -76,10 +76,10 @@ class Store:
         counts as altered only if it is to match, since this is the `current` lock. In git, altered means
         that none of these commits has the bytes that the stage ran with. Of a folder every file counts.
         """
-        states = [self._in_cache(link.md5), self._in_git(link, commits), self._in_workspace(link, current)]
-        for state in ("altered", "verified"):
-            if state in states[:1]:
-                return state
+        cached = self._in_cache(link.md5)
+        if cached != "missing":
+            return cached
+        states = {self._in_git(link, commits), self._in_workspace(link, current)}
         return next((state for state in ("verified", "altered") if state in states), "missing")
 
     def _in_cache(self, md5: str) -> str:

@@ -13,11 +13,8 @@ from sonotrace.lineage.history import LOCK, History
 from sonotrace.lineage.store import Store, md5_of
 from sonotrace.lineage.tree import Link, Step, ancestors, flat, roles, steps
 from sonotrace.pseudonyms import CHECK, VARIABLE, Pseudonyms, has_check_value
+from sonotrace.stages import DATA_SETS, REPORTS, folder
 
-SPLIT = "data/{}/split/split.csv"
-MANIFEST = "data/{}/pull/manifest.csv"
-SNAPSHOT = "reports/{}/snapshot.json"
-DATA_SETS = ("planes", "structures")
 USE = {"train": "trained on", "val": "tuned on", "test": "tested on"}
 """What a model did with the images of each side."""
 
@@ -83,7 +80,7 @@ def _snapshots(chain: list[Step], commit: str, history: History) -> dict[str, An
     """Return data set -> what pull said of the snapshot, from git."""
     found = {}
     for data_set in DATA_SETS:
-        path = SNAPSHOT.format(data_set)
+        path = (REPORTS / data_set / "snapshot.json").as_posix()
         if any(link.path == path for step in chain for link in step.outputs):
             content = history.file(commit, path)
             found[data_set] = json.loads(content) if content else None
@@ -91,7 +88,7 @@ def _snapshots(chain: list[Step], commit: str, history: History) -> dict[str, An
 
 
 def _split(chain: list[Step], data_set: str) -> Link | None:
-    path = SPLIT.format(data_set)
+    path = (folder(data_set, "split") / "split.csv").as_posix()
     return next((link for step in chain for link in step.outputs if link.path == path), None)
 
 
@@ -102,12 +99,12 @@ def _sides(chain: list[Step], data_set: str, store: Store) -> list[dict[str, str
     return None if rows is None else [{key: row[key] for key in ("image", "patient", "side")} for row in rows]
 
 
-def names_of(patient: str, repo: Path) -> tuple[set[str], list[str]]:
+def names_of(patient: str, top: Path) -> tuple[set[str], list[str]]:
     """Return the names a patient may have in tables, by the id and by its pseudonym, and what that left unseen.
 
     Raises SonotraceError where the environment's key is not the project's.
     """
-    check = History(repo).top / CHECK
+    check = top / CHECK
     if VARIABLE not in os.environ:
         note = f"{VARIABLE} is not set: patients from DICOM files were looked up by pseudonym only, not by their own id"
         return {patient}, [note] if has_check_value(check) else []
@@ -125,12 +122,12 @@ def of_person(column: str, value: str, repo: Path) -> dict[str, Any]:
     """
     history = History(repo)
     store = Store(history)
-    names, notes = names_of(value, repo) if column == "patient" else ({value}, [])
+    names, notes = names_of(value, history.top) if column == "patient" else ({value}, [])
     tables: dict[str, dict[str, list[str]] | None] = {}
     held: dict[tuple[str, str], dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
     for blob, commits in history.locks.items():
-        found = steps(history.lock(blob))
+        found = steps(history.lock(blob, ("split@", "train_", "evaluate@")))
         for data_set in DATA_SETS:
             link = _split(list(found.values()), data_set)
             if link is None:
@@ -177,7 +174,7 @@ def blobs_of(patient: str, repo: Path) -> tuple[dict[str, str], list[str]]:
     """
     history = History(repo)
     store = Store(history)
-    known, _ = names_of(patient, repo)
+    known, _ = names_of(patient, history.top)
     locks = [steps(history.lock(blob)) for blob in history.locks]
     links = {link for found in locks for step in found.values() for link in [*step.outputs, *step.inputs]}
     names: dict[str, set[str]] = {data_set: set() for data_set in DATA_SETS}
@@ -208,9 +205,9 @@ def blobs_of(patient: str, repo: Path) -> tuple[dict[str, str], list[str]]:
 def _manifests(found: dict[str, Step]) -> Iterable[tuple[str, Link]]:
     """Yield data set and image table of each pull from anything but phantom."""
     for data_set in DATA_SETS:
-        step = found.get(f"pull@{data_set}")
+        step, table = found.get(f"pull@{data_set}"), (folder(data_set, "pull") / "manifest.csv").as_posix()
         if step and flat(step.parameters).get(f"pull.{data_set}.source") != "phantom":
-            yield from ((data_set, link) for link in step.outputs if link.path == MANIFEST.format(data_set))
+            yield from ((data_set, link) for link in step.outputs if link.path == table)
 
 
 def _by_side(rows: list[dict[str, str]] | None, column: str, names: set[str]) -> dict[str, list[str]] | None:

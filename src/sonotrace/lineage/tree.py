@@ -5,6 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
+from sonotrace.errors import SonotraceError
+
 CODE = "src/"
 
 
@@ -34,6 +38,14 @@ class Step:
     def links(self) -> list[Link]:
         """Return all that it read and wrote."""
         return [*self.code, *self.inputs, *self.outputs]
+
+
+def read(text: bytes | str) -> dict[str, Step]:
+    """Parse a lock; return stage -> what it says of it. Raises SonotraceError where the text is no lock."""
+    try:
+        return steps(yaml.load(text, Loader=yaml.CSafeLoader))
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        raise SonotraceError("dvc.lock: cannot be read; restore it with git") from None
 
 
 def steps(lock: Mapping[str, Any]) -> dict[str, Step]:

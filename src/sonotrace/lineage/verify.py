@@ -14,7 +14,7 @@ import yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.lineage.history import LOCK, History, folder_md5
 from sonotrace.lineage.store import Store, md5_of
-from sonotrace.lineage.tree import Step, flat, steps
+from sonotrace.lineage.tree import Step, flat, read
 from sonotrace.manifest import read_table
 from sonotrace.parallel import in_order
 from sonotrace.params import load
@@ -32,11 +32,9 @@ def problems(top: Path) -> Iterator[str]:
     """
     try:
         text = (top / LOCK).read_bytes()
-        found = steps(yaml.load(text, Loader=yaml.CSafeLoader))
     except FileNotFoundError:
         raise SonotraceError(f"{LOCK}: not there; run `dvc repro`, or go to the top folder of a checkout") from None
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
-        raise SonotraceError(f"{LOCK}: cannot be read; restore it with git") from None
+    found = read(text)
     history = History(top)
     if history.file("HEAD", LOCK) != text:
         yield f"{LOCK}: not as in the last commit; commit it after `dvc repro`, or restore it with git"

@@ -14,9 +14,11 @@ pinned in git by its content, in `pin.json` and `files.csv` below `request.origi
 `fetch` need not check that.
 """
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -55,3 +57,13 @@ class Snapshot:
     """How the source made augmented copies of training images; empty where it made none."""
     archives: Mapping[str, str] = field(default_factory=dict)
     """Checksums that the source states for what was downloaded, file name -> `md5:<hex>`."""
+
+
+def source(name: str) -> ModuleType:
+    """Return the module of a source."""
+    return importlib.import_module(f"sonotrace.sources.{name}")
+
+
+def is_remote(name: str) -> bool:
+    """Say whether a source lies elsewhere."""
+    return bool(getattr(source(name), "REMOTE", False))

@@ -25,8 +25,9 @@ import requests
 import yaml
 
 from sonotrace.archives import unpack
-from sonotrace.download import Limits, download
+from sonotrace.download import download
 from sonotrace.errors import SonotraceError
+from sonotrace.exchange import Limits, retry_after
 from sonotrace.outputs import remove
 from sonotrace.progress import say
 from sonotrace.sources import Request, Snapshot
@@ -288,8 +289,7 @@ def _refusal(response: requests.Response) -> _NoAnswerError:
     status = response.status_code
     if status != 429:
         return _NoAnswerError(f"its server fails ({status})", status=status, passing=status >= 500)
-    stated = response.headers.get("Retry-After", "")
-    after = float(stated) if stated.isdecimal() else 0
+    after = max(retry_after(response) or 0, 0)
     remedy = f"pull again in {after:.0f} s" if after else "pull again later"
     return _NoAnswerError(f"it asks for fewer requests ({status})", remedy, status, passing=True, after=after)
 

@@ -18,8 +18,9 @@ from typing import Any
 from urllib.parse import quote
 
 from sonotrace.archives import unpack
-from sonotrace.download import ANY_KIND, ZIP_KINDS, Limits, download, get_json
+from sonotrace.download import ANY_KIND, ZIP_KINDS, download, get_json
 from sonotrace.errors import SonotraceError
+from sonotrace.exchange import Limits
 from sonotrace.outputs import PART, remove
 from sonotrace.sources import Request, Snapshot
 

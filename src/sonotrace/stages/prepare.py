@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from sonotrace import images, preparation
 from sonotrace.boxes import Boxes
-from sonotrace.images import STORED, read_grey, write_png
+from sonotrace.images import STORED, encode_png, read_grey
+from sonotrace.item_cache import ItemCache
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.outputs import building, write_csv
-from sonotrace.parallel import in_order
+from sonotrace.parallel import BATCH, in_order
 from sonotrace.params import load
 from sonotrace.preparation import Preparation
 from sonotrace.progress import bar, say
@@ -21,36 +23,42 @@ from sonotrace.stages import folder
 
 
 def run(data_set: str) -> None:
-    """Prepare the accepted images of `data_set` on all cores."""
-    preparation = Preparation.from_mapping(getattr(load().prepare, data_set).model_dump())
+    """Prepare the accepted images of `data_set` on all cores; those prepared before are taken over."""
+    params = Preparation.from_mapping(getattr(load().prepare, data_set).model_dump())
     accepted = read_table(folder(data_set, "validate") / "accepted.csv")
     boxes = read_table(folder(data_set, "validate") / "boxes.csv")
     out = folder(data_set, "prepare")
-    say(f"prepare: {len(accepted)} {data_set} images to {preparation.width}x{preparation.height} px")
-    pairs = zip(accepted["image"], accepted["file"], strict=True)
-    with building(out / "images") as images, bar("prepare", len(accepted)) as advance:
-        images.mkdir()
-        for _ in prepare_images(preparation, pairs, folder(data_set, "pull") / "images", images):
+    say(f"prepare: {len(accepted)} {data_set} images to {params.width}x{params.height} px")
+    rows = zip(accepted["image"], accepted["file"], accepted["sha256"], strict=True)
+    with open_cache(params) as cache, building(out / "images") as target, bar("prepare", len(accepted)) as advance:
+        target.mkdir()
+        for _ in prepare_images(params, rows, folder(data_set, "pull") / "images", target, cache):
             advance(1)
-    write_csv(move_boxes(boxes, accepted, preparation), out / "boxes.csv")
+    write_csv(move_boxes(boxes, accepted, params), out / "boxes.csv")
+    say(f"prepare: {cache.made} made, {len(accepted) - cache.made} taken over")
+
+
+def open_cache(params: Preparation, top: Path | None = None) -> ItemCache:
+    """Open the images prepared before in the same way."""
+    return ItemCache("prepare", [images, preparation], params, top)
 
 
 def prepare_images(
-    preparation: Preparation, pairs: Iterable[tuple[str, str]], source: Path, target: Path
+    params: Preparation, rows: Iterable[tuple[str, str, str]], source: Path, target: Path, cache: ItemCache
 ) -> Iterable[None]:
-    """Write `target/<image>.png` for each pair of image id and file below `source`, one a step."""
+    """Write `target/<image>.png` for each image id, file below `source` and sha256 of that file, one a step."""
 
-    def one(pair: tuple[str, str]) -> None:
-        image, file = pair
-        write_png(preparation.apply(read_grey(source / file)), target / f"{image}.png", STORED)
+    def one(row: tuple[str, str, str]) -> None:
+        image, file, sha256 = row
+        cache.file(sha256, target / f"{image}.png", lambda: encode_png(params.apply(read_grey(source / file)), STORED))
 
-    return in_order(one, pairs)
+    return in_order(one, rows, batch=BATCH)
 
 
-def move_boxes(boxes: pd.DataFrame, accepted: pd.DataFrame, preparation: Preparation) -> pd.DataFrame:
+def move_boxes(boxes: pd.DataFrame, accepted: pd.DataFrame, params: Preparation) -> pd.DataFrame:
     """Return the box table in px of the prepared images."""
     sizes = boxes[["image"]].merge(accepted[["image", "width", "height"]], on="image", how="left")
     corners: Boxes = boxes[CORNERS].to_numpy(float)
     for (width, height), rows in sizes.groupby(["width", "height"]).indices.items():
-        corners[rows] = preparation.placement(width, height).to_prepared(corners[rows])
+        corners[rows] = params.placement(width, height).to_prepared(corners[rows])
     return boxes.assign(**dict(zip(CORNERS, corners.T.round(3), strict=True)))

@@ -6,9 +6,9 @@ come as they are; DICOM files come as de-identified PNGs. Little is judged here:
 image and images without a row are listed too, for validate to set apart.
 """
 
-import importlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,16 +16,16 @@ import yaml
 
 from sonotrace import pins
 from sonotrace.errors import SonotraceError
-from sonotrace.intake import CLOSED, Brought, bring_dicom, bring_plain
+from sonotrace.intake import CLOSED, Brought, bring_dicom, bring_plain, open_cache
 from sonotrace.labels import planes, structures
 from sonotrace.manifest import box_table, image_table
 from sonotrace.outputs import building, remove, scratch, write_csv, write_json
-from sonotrace.parallel import available_cores, in_order
+from sonotrace.parallel import BATCH, available_cores, in_order
 from sonotrace.params import load
 from sonotrace.progress import bar, say
 from sonotrace.pseudonyms import Pseudonyms
 from sonotrace.snapshot import Listed, is_dicom
-from sonotrace.sources import Request, Snapshot
+from sonotrace.sources import Request, Snapshot, is_remote, source
 from sonotrace.stages import DATA, REPORTS, STATE, folder
 from sonotrace.withdrawals import Withdrawals
 
@@ -36,10 +36,8 @@ def run(data_set: str) -> None:
     origin = DATA / params.source / data_set
     if not origin.is_dir():
         raise SonotraceError(f"{origin}: no such folder; put the snapshot there and `dvc add` it")
-    source = importlib.import_module(f"sonotrace.sources.{params.source}")
-    remote = getattr(source, "REMOTE", False)
-    pin = pins.read(origin) if remote else None
-    if remote and not pin:
+    pin = pins.read(origin) if is_remote(params.source) else None
+    if pin is not None and not pin:
         raise SonotraceError(
             f"{origin / pins.PIN}: nothing is pinned; `sonotrace pin {data_set}` does so, then commit it"
         )
@@ -57,10 +55,12 @@ def run(data_set: str) -> None:
                 raise
         settings = getattr(params, params.source).model_dump()
         listed = read_snapshot(data_set, snapshot.folder, settings)
-        if any(entry.file and is_dicom(entry.file) for entry in listed):
+        clips = {entry.file for entry in listed if entry.file and is_dicom(entry.file)}
+        if clips:
             _keep_from_remotes(origin)
         images, withdrawn = take_in(
             listed,
+            clips,
             snapshot.folder,
             content,
             out,
@@ -91,22 +91,17 @@ def run(data_set: str) -> None:
 def fetch(data_set: str, into: Path, pin: Mapping[str, Any] | None) -> Snapshot:
     """Have the source in the parameters bring its snapshot, held to `pin` or, without one, anew."""
     params = getattr(load().pull, data_set)
-    settings = getattr(params, params.source).model_dump()
-    source = importlib.import_module(f"sonotrace.sources.{params.source}")
-    with bar("snapshot", settings.get("images", 0)) as advance:
-        snapshot: Snapshot = source.fetch(
-            Request(
-                data_set,
-                DATA / params.source / data_set,
-                settings,
-                into,
-                _kept(params.source),
-                pin,
-                available_cores(),
-                advance,
-            )
-        )
+    with bar("snapshot", getattr(params, params.source).model_dump().get("images", 0)) as advance:
+        snapshot: Snapshot = source(params.source).fetch(replace(request(data_set, into, pin), advance=advance))
     return snapshot
+
+
+def request(data_set: str, into: Path, pin: Mapping[str, Any] | None) -> Request:
+    """Make what the source in the parameters is asked with."""
+    params = getattr(load().pull, data_set)
+    settings = getattr(params, params.source).model_dump()
+    origin, keep = DATA / params.source / data_set, _kept(params.source)
+    return Request(data_set, origin, settings, into, keep, pin, available_cores(), lambda _: None)
 
 
 def _kept(source: str) -> Path:
@@ -123,6 +118,7 @@ def read_snapshot(data_set: str, at: Path, settings: Mapping[str, Any]) -> list[
 
 def take_in(
     listed: list[Listed],
+    clips: set[Path],
     at: Path,
     content: Mapping[str, str],
     out: Path,
@@ -134,28 +130,34 @@ def take_in(
 ) -> tuple[int, int]:
     """Bring the listed files to `out/images` and write both tables; return how many images, and rows left out.
 
-    Left out is what belongs to patients who withdrew. `content` maps each file's path below `at` to
-    its sha256. Plain images keep that path below `images`; they are moved where they were made for
-    this run, else copied.
+    Left out is what belongs to patients who withdrew. `clips` are the DICOM files; `content` maps each
+    file's path below `at` to its sha256. Plain images keep that path below `images`; they are moved where
+    they were made for this run. DICOM files of the same bytes are brought once.
     """
     remaining = [entry for entry in listed if not withdrawals.hold(_patient(entry, patient))]
     names = {entry.file: entry.file.relative_to(at).as_posix() for entry in remaining if entry.file}
-    files = sorted(names)
-    clips = {file for file in files if is_dicom(file)}
-    pseudonyms = Pseudonyms.from_environment() if clips else None
-    brought: dict[Path, list[Brought]] = {}
-    with building(out / "images") as images, bar("images", len(files)) as advance:
+    first = {content[names[file]]: file for file in sorted(clips & names.keys(), reverse=True)}
+    same = {file: first[content[names[file]]] if file in clips else file for file in sorted(names)}
+    files = sorted(set(same.values()))
+    pseudonyms = Pseudonyms.from_environment() if first else None
+    with (
+        open_cache(dicom, pseudonyms) as cache,
+        building(out / "images") as images,
+        bar("images", len(files)) as advance,
+    ):
         images.mkdir()
 
         def bring(file: Path) -> list[Brought]:
             name = names[file]
             if pseudonyms and file in clips:
-                return bring_dicom(file, content[name], images, dicom, pseudonyms, withdrawals)
-            return [bring_plain(file, name, content[name], images, move)]
+                return bring_dicom(file, content[name], images, dicom, pseudonyms, withdrawals, cache)
+            return [bring_plain(file, name, content[name], images, move, cache)]
 
-        for file, those in zip(files, in_order(bring, files), strict=True):
-            brought[file] = those
+        came_of: dict[Path, list[Brought]] = {}
+        for file, those in zip(files, in_order(bring, files, batch=BATCH), strict=True):
+            came_of[file] = those
             advance(1)
+    brought = {file: came_of[other] for file, other in same.items()}
     rows: list[dict[str, object]] = []
     boxes: list[dict[str, object]] = []
     for entry in remaining:

@@ -1,21 +1,26 @@
 """validate: decode every image once and set apart, with a reason, what cannot be used.
 
 Needs what pull left; leaves `accepted.csv`, `boxes.csv` (of accepted images, cut to the image),
-`quarantine.csv` and `out_of_scope.csv` (good images of planes that are not to be learnt) in
+`quarantine.csv`, `out_of_scope.csv` (good images of planes that are not to be learnt) and
+`statistics.csv` (brightness and sharpness of each image that can be read) in
 `data/<data set>/validate`, and `reports/<data set>/data.json`.
 """
 
+import json
+import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
-from sonotrace import planes, structures
+from sonotrace import images, planes, structures
 from sonotrace.errors import SonotraceError
-from sonotrace.images import damage, decode_grey
+from sonotrace.images import Grey, damage, decode_grey
+from sonotrace.item_cache import ItemCache
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.outputs import write_csv, write_json
-from sonotrace.parallel import in_order
+from sonotrace.parallel import BATCH, in_order
 from sonotrace.params import load
 from sonotrace.progress import bar, native_noise_hidden, say
 from sonotrace.stages import REPORTS, folder
@@ -29,10 +34,13 @@ def run(data_set: str) -> None:
     params = getattr(load().validate_, data_set)
     pull, out = folder(data_set, "pull"), folder(data_set, "validate")
     manifest, boxes = read_table(pull / "manifest.csv"), read_table(pull / "boxes.csv")
-    damages = find_damages(manifest, pull / "images", data_set)
+    found = inspect(manifest, pull / "images", data_set)
+    readable = found["damage"] == ""
+    write_csv(found[readable].drop(columns="damage"), out / "statistics.csv")
+    damages = dict(found.loc[~readable, ["file", "damage"]].itertuples(index=False))
     accepted, quarantine = judge(data_set, manifest, boxes, damages)
     accepted, copies = set_copies_apart(data_set, accepted, boxes, params.conflicting_labels)
-    accepted, beyond = part_by_scope(data_set, accepted, getattr(params, "classes", "four"))
+    accepted, beyond = part_by_scope(accepted, params.classes if data_set == "planes" else "four")
     write_csv(beyond, out / "out_of_scope.csv")
     quarantine = pd.concat([quarantine, copies]).sort_values(["image", "file"], kind="stable")
     write_csv(quarantine, out / "quarantine.csv")
@@ -52,22 +60,51 @@ def run(data_set: str) -> None:
     say(f"validate: {len(accepted)} {data_set} images accepted{out_of_scope}, {len(quarantine)} rows quarantined{why}")
 
 
-def find_damages(manifest: pd.DataFrame, images: Path, data_set: str) -> dict[str, str]:
-    """Decode every image file, and return file -> reason for those that cannot be."""
-    files = sorted(set(manifest["file"]) - {""})
+def inspect(manifest: pd.DataFrame, at: Path, data_set: str) -> pd.DataFrame:
+    """Decode every image file below `at`; those decoded before, by their bytes, are taken over.
+
+    Returns the columns image, file, damage (why it cannot be decoded, else empty), brightness and
+    sharpness (`measure`), one row per file.
+    """
+    files = (
+        manifest.loc[manifest["file"] != "", ["image", "file", "sha256"]].drop_duplicates("file").sort_values("file")
+    )
     say(f"validate: decoding {len(files)} {data_set} images")
 
-    def look(file: str) -> tuple[str, str]:
-        content = (images / file).read_bytes()
-        return file, "" if decode_grey(content) is not None else damage(content)
+    def look(row: tuple[str, str]) -> str:
+        file, sha256 = row
 
-    found = {}
-    with bar("decode", len(files)) as advance, native_noise_hidden():
-        for file, reason in in_order(look, files):
+        def decode() -> str:
+            content = (at / file).read_bytes()
+            image = decode_grey(content)
+            return json.dumps([damage(content), None, None] if image is None else ["", *measure(image)])
+
+        return cache.text(sha256, decode)
+
+    with open_cache() as cache, bar("decode", len(files)) as advance, native_noise_hidden():
+        results = []
+        for result in in_order(look, zip(files["file"], files["sha256"], strict=True), batch=BATCH):
+            results.append(json.loads(result))
             advance(1)
-            if reason:
-                found[file] = reason
-    return found
+    say(f"validate: {cache.made} decoded, {len(files) - cache.made} known from before")
+    columns = pd.DataFrame(results, columns=["damage", "brightness", "sharpness"], index=files.index)
+    return pd.concat([files[["image", "file"]], columns], axis=1)
+
+
+def open_cache(top: Path | None = None) -> ItemCache:
+    """Open what was found in images before."""
+    return ItemCache("validate", [images, sys.modules[__name__]], "", top)
+
+
+def measure(image: Grey) -> tuple[float, float]:
+    """Return the mean grey level, 0 to 255, and the sharpness: Brenner's gradient, in squared grey levels.
+
+    That is the mean squared difference of pixels two apart, here along both axes (Brenner et al. 1976);
+    noise and burned-in text raise it too. Values are rounded to 3 digits; an image too small has 0.
+    """
+    pairs = [(image[:, 2:], image[:, :-2]), (image[2:], image[:-2])]
+    squares = [cv2.norm(one, other, cv2.NORM_L2SQR) / one.size for one, other in pairs if one.size]
+    return round(float(cv2.mean(image)[0]), 3), round(sum(squares) / max(len(squares), 1), 3)
 
 
 def judge(
@@ -110,9 +147,9 @@ def judge(
     return accepted, pd.DataFrame(quarantined, columns=columns, dtype=str)
 
 
-def part_by_scope(data_set: str, accepted: pd.DataFrame, classes: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part good images into those to learn from and those of planes beyond the standard four."""
-    beyond = accepted["label"].isin(planes.OUT_OF_SCOPE) & (data_set == "planes") & (classes == "four")
+def part_by_scope(accepted: pd.DataFrame, classes: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part good images into those to learn from and, of `classes` four, those of planes beyond the standard four."""
+    beyond = accepted["label"].isin(planes.OUT_OF_SCOPE) & (classes == "four")
     return accepted[~beyond].reset_index(drop=True), accepted[beyond].reset_index(drop=True)
 
 

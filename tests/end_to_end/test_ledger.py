@@ -1,0 +1,94 @@
+"""With real engines: a test patient is trained on under neither, and the ledger outlives what they delete."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import Checkout, clone
+
+LEDGER = "reports/planes/test_patients.csv"
+SPLIT = "data/planes/split/split.csv"
+BY_DVC = ("dvc", "repro", "split@planes")
+BY_SNAKEMAKE = ("snakemake", "--cores", "2", "split_planes")
+ENGINES = pytest.mark.parametrize("engine", [BY_DVC, BY_SNAKEMAKE], ids=["dvc", "snakemake"])
+REFUSED = f"error: {LEDGER}: 2 patients who stood on the test side would be trained or tuned on"
+NAMED = "(split.planes.salt is 'other', was 'planes-2')"
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Return a clone whose planes were split and committed."""
+    made = clone(tmp_path_factory.mktemp("ledger"))
+    made.run(*BY_DVC)
+    made.commit("Split")
+    return made
+
+
+@pytest.fixture
+def checkout(first: Checkout, tmp_path: Path) -> Checkout:
+    """Return a git clone of it, with its data, to change."""
+    made = Checkout(tmp_path / "clone", tmp_path / "home")
+    made.home.mkdir()
+    subprocess.run(["git", "clone", "--quiet", first.path, made.path], check=True)
+    made.run("dvc", "cache", "dir", "--local", str(first.path / ".dvc/cache"))
+    for data in ("pull/images", "pull/manifest.csv", "pull/boxes.csv", "split/split.csv"):
+        made.run("dvc", "checkout", "--quiet", f"data/planes/{data}")
+    for table in ("accepted", "boxes", "out_of_scope", "quarantine"):
+        made.run("dvc", "checkout", "--quiet", f"data/planes/validate/{table}.csv")
+    return made
+
+
+@ENGINES
+def test_another_salt_stops_and_the_old_one_brings_everything_back(engine: tuple[str, ...], checkout: Checkout) -> None:
+    before = [(checkout.path / name).read_bytes() for name in (LEDGER, SPLIT, "dvc.lock")]
+    checkout.set_params({"split.planes.salt": "other"})
+    printed = checkout.run(*engine, fails=True)
+    assert f"{REFUSED} {NAMED}; change that back, or confirm it by split.planes.test_patients_may_move: true" in printed
+    assert (checkout.path / LEDGER).read_bytes() == before[0]
+    assert (checkout.path / "dvc.lock").read_bytes() == before[2]
+    checkout.set_params({"split.planes.salt": "planes-2"})
+    checkout.run(*engine)
+    assert [(checkout.path / name).read_bytes() for name in (LEDGER, SPLIT, "dvc.lock")] == before
+    assert checkout.run("git", "status", "--short") == ""
+
+
+@ENGINES
+def test_a_deleted_ledger_is_taken_up_from_the_last_commit(engine: tuple[str, ...], checkout: Checkout) -> None:
+    (checkout.path / LEDGER).unlink()
+    checkout.set_params({"split.planes.salt": "other"})
+    assert REFUSED in checkout.run(*engine, fails=True)
+    checkout.set_params({"split.planes.salt": "planes-2"})
+    checkout.run(*engine)
+    assert checkout.run("git", "status", "--short") == ""
+    assert "up to date" in checkout.run("dvc", "status", "split@planes")
+    assert "Nothing to be done" in checkout.run("snakemake", "--dry-run", "split_planes")
+
+
+def test_more_patients_are_counted_and_only_add_rows(checkout: Checkout) -> None:
+    rows = set((checkout.path / LEDGER).read_text().splitlines())
+    assert "split: nobody is new or gone since the last commit" in checkout.run("sonotrace", "split", "planes")
+    checkout.set_params({"pull.planes.phantom.images": 80})
+    printed = checkout.run(*BY_DVC)
+    assert "split: train since the last commit: 7 patients and" in printed
+    assert "patients and 0 images are gone" in printed
+    assert rows < set((checkout.path / LEDGER).read_text().splitlines())
+
+
+def test_an_experiment_elsewhere_is_held_to_the_ledger_too(checkout: Checkout) -> None:
+    experiment = ("dvc", "exp", "run", "--temp", "-S", "split.planes.salt=other", "split@planes")
+    assert f"{REFUSED} {NAMED}" in checkout.run(*experiment, fails=True)
+    printed = checkout.run(*experiment, "--name", "confirmed", "-S", "split.planes.test_patients_may_move=true")
+    assert f"split: 2 patients of {LEDGER} leave the test side, as split.planes confirms" in printed
+    reference = checkout.run("git", "for-each-ref", "--format=%(refname)", "refs/exps/*/*/confirmed").strip()
+    rows = checkout.run("git", "show", f"{reference}:{LEDGER}").splitlines()
+    now = (checkout.path / LEDGER).read_text().splitlines()
+    assert {row.rpartition(",")[0] for row in now} <= {row.rpartition(",")[0] for row in rows}
+    assert sum(row.endswith(",released") for row in rows) == 2
+    assert checkout.run("git", "status", "--short") == ""
+
+
+def test_both_engines_write_the_same_lock(first: Checkout, tmp_path: Path) -> None:
+    other = clone(tmp_path)
+    other.run(*BY_SNAKEMAKE)
+    for name in (LEDGER, "dvc.lock"):
+        assert (other.path / name).read_bytes() == (first.path / name).read_bytes()
