@@ -6,9 +6,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from sonotrace.audit import folds as audit_folds
 from sonotrace.audit.folds import folds_of
 from sonotrace.errors import SonotraceError
+from sonotrace.images import write_png
+from sonotrace.params import load
 from sonotrace.planes import PLANES
+from sonotrace.stages import augment
 
 
 def _table(rows):
@@ -74,3 +78,17 @@ def test_a_plane_that_came_into_one_fold_stops_the_audit(monkeypatch):
     monkeypatch.setattr(StratifiedGroupKFold, "split", lambda *_: [(None, np.array([0, 1, 2])), (None, np.array([3]))])
     with pytest.raises(SonotraceError, match=r"all images of femur came into one of 2 folds; .*--folds"):
         folds_of(table, 2, 1)
+
+
+def test_the_net_sees_the_copies_that_augment_makes(work):
+    params = load().augment.planes
+    for name in ("prepared", "here", "there"):
+        (work / name).mkdir()
+    write_png(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8), work / "prepared/a.png")
+    views = audit_folds._views(["a"], work / "prepared", params, work / "here")
+    with augment.open_cache(params) as cache:
+        augment.copies_of("a", [], np.empty((0, 4)), params, work / "prepared", work / "there", cache)
+    assert views == [[work / "prepared/a.png", *(work / f"here/a__{copy}.png" for copy in range(1, params.copies + 1))]]
+    there = sorted((work / "there").iterdir())
+    assert len(there) == params.copies
+    assert [path.read_bytes() for path in there] == [path.read_bytes() for path in views[0][1:]]
