@@ -217,6 +217,19 @@ def patient_key() -> None:
     print(pseudonyms.record())
 
 
+@app.command("audit-labels")
+def audit_labels(
+    out: Annotated[Path, typer.Argument(help="Folder for tables and pictures; what it held is replaced.")] = Path(
+        "audit"
+    ),
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the patients, each judged by a net of its own.")] = 5,
+) -> None:
+    """List the labels that a classifier doubts, and near-duplicates that differ."""
+    from sonotrace.audit import command
+
+    command.run(out, folds)
+
+
 @app.command()
 def runs(
     as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,

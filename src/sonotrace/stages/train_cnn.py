@@ -40,7 +40,7 @@ def run() -> None:
     with native_noise_hidden():
         import keras
 
-        _set_up(params)
+        set_up(params)
     from sonotrace.canonical import write_keras
     from sonotrace.cnn import build
 
@@ -156,7 +156,7 @@ def _validation_batches(val: pd.DataFrame, names: Sequence[str], batch: int) -> 
     return ValidationBatches()
 
 
-def _set_up(params: TrainCnn) -> None:
+def set_up(params: TrainCnn) -> None:
     """Seed everything, fix threads and operations, and choose the device."""
     import keras
 

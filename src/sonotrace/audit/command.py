@@ -1,0 +1,104 @@
+"""audit-labels: doubt labels and find near-duplicates.
+
+Needs `split.csv` and the prepared images of planes, and takes those of structures where they are;
+leaves `labels.csv`, `duplicates.csv` and their contact sheets in a folder.
+"""
+
+import itertools
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from sonotrace.audit import sheet
+from sonotrace.audit.duplicates import COLUMNS, differing_pairs, fingerprints
+from sonotrace.audit.folds import folds_of, out_of_fold
+from sonotrace.audit.labels import ranked
+from sonotrace.errors import SonotraceError
+from sonotrace.manifest import read_table
+from sonotrace.outputs import building, write_csv
+from sonotrace.params import load
+from sonotrace.planes import classes_in
+from sonotrace.progress import bar, say
+from sonotrace.stages import DATA_SETS, folder
+
+_OURS = re.compile(r"(labels|duplicates)(\.csv|(-\d+)?\.png)")
+
+
+def run(out: Path, folds: int) -> None:
+    """Audit planes, find near-duplicates in both data sets, and write the findings into `out`."""
+    params = load()
+    check_free(out)
+    table = read_table(folder("planes", "split") / "split.csv")
+    fold = folds_of(table, folds, params.train_cnn.seed)
+    pairs = _duplicates()
+    names = tuple(plane for plane in classes_in(table["label"]) if (table["label"] == plane).any())
+    say(
+        f"audit-labels: {folds} trainings, {params.train_cnn.architecture} net, {params.train_cnn.epochs} epochs, "
+        f"on {len(table)} images of {table['patient'].nunique()} patients"
+    )
+    probabilities = out_of_fold(table, names, fold, params.train_cnn, params.prepare.planes, params.augment.planes)
+    labels = ranked(table, names, probabilities)
+    with building(out) as target:
+        target.mkdir()
+        write_csv(labels, target / "labels.csv")
+        write_csv(pairs, target / "duplicates.csv")
+        doubted = _label_tiles(labels)
+        sheet.write(doubted, "suspected labels, given > suggested", 5, target, "labels")
+        sheet.write(_pair_tiles(pairs), "near-duplicates that differ", 3, target, "duplicates")
+    say(f"audit-labels: labels suspected: {len(doubted)} of {len(labels)}, in {out}/labels.csv")
+    say(f"audit-labels: near-duplicates that differ, in pairs: {len(pairs)}, in {out}/duplicates.csv")
+    if doubted or len(pairs):
+        say(f"audit-labels: look at the pictures in {out}; docs/audit-labels.md says how to go on")
+
+
+def check_free(out: Path) -> None:
+    """Raise SonotraceError where `out` holds anything that this command did not write: it will be replaced."""
+    if out.exists() and not out.is_dir():
+        raise SonotraceError(f"{out}: a file, not a folder; name another folder")
+    foreign = sorted(path.name for path in out.iterdir() if not _OURS.fullmatch(path.name)) if out.exists() else []
+    if foreign:
+        raise SonotraceError(f"{out}: holds {foreign[0]}, which is not of audit-labels; name a new or empty folder")
+
+
+def _duplicates() -> pd.DataFrame:
+    """Return the differing near-duplicates of each data set that is prepared; planes have to be."""
+    tables = [pd.DataFrame(columns=COLUMNS)]
+    for data_set in DATA_SETS:
+        split, images = folder(data_set, "split") / "split.csv", folder(data_set, "prepare") / "images"
+        if data_set == "structures" and not (split.exists() and images.exists()):
+            say("audit-labels: structures are not prepared, so only planes are searched for near-duplicates")
+            continue
+        table = read_table(split)
+        with bar("near-duplicates", len(table)) as advance:
+            prints = fingerprints([images / f"{image}.png" for image in table["image"]], advance)
+        tables.append(differing_pairs(data_set, table, prints))
+    return pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
+
+
+def _label_tiles(labels: pd.DataFrame) -> list[sheet.Tile]:
+    images = folder("planes", "prepare") / "images"
+    return [
+        sheet.Tile(
+            (images / f"{row.image}.png",),
+            (f"{row.rank}. {row.label} > {row.suggested}", f"score {row.score:.3f}, {row.side}", str(row.image)),
+        )
+        for row in labels[labels["suspected"] == "true"].itertuples()
+    ]
+
+
+def _pair_tiles(pairs: pd.DataFrame) -> list[sheet.Tile]:
+    tiles = []
+    for number, row in zip(itertools.count(1), pairs.itertuples()):
+        images = folder(str(row.data_set), "prepare") / "images"
+        tiles.append(
+            sheet.Tile(
+                (images / f"{row.image_a}.png", images / f"{row.image_b}.png"),
+                (
+                    f"{number}. {row.distance} bits apart; differ in {str(row.differs).replace(' ', ', ')}",
+                    " ".join(str(word) for word in (row.image_a, row.label_a, row.side_a)),
+                    " ".join(str(word) for word in (row.image_b, row.label_b, row.side_b)),
+                ),
+            )
+        )
+    return tiles
