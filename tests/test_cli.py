@@ -98,6 +98,7 @@ def test_every_stage_has_a_command():
     commands = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     modules = {path.stem for path in Path(cli.__file__).parent.glob("stages/*.py")} - {"__init__"}
     assert commands == modules | {
+        "compare",
         "metrics",
         "patient-key",
         "pin",

@@ -1,0 +1,32 @@
+"""Write a comparison as tables for a terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sonotrace.compare import words
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print what `comparison.compare` found."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(words.heading(found))
+    for section in words.sections(found):
+        console.print()
+        console.print(section.title, style="bold")
+        for sentence in section.sentences:
+            console.print(sentence)
+        for part in section.tables:
+            console.print(_table(part))
+    for note in words.notes(found):
+        console.print(f"note: {note}")
+
+
+def _table(part: words.Table) -> Table:
+    table = Table(title=part.title, title_justify="left", title_style="italic")
+    for number, name in enumerate(part.columns):
+        table.add_column(name, justify="left" if number < part.texts else "right")
+    for row in part.rows:
+        table.add_row(*row)
+    return table
