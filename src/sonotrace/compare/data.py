@@ -111,8 +111,8 @@ def joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
         "other patient": differs("patient"),
     }
     flags = pd.DataFrame(found)[list(KINDS)]
-    table["changes"] = ["; ".join(flags.columns[row]) for row in flags.to_numpy(bool)]
-    return table
+    changes = ["; ".join(flags.columns[row]) for row in flags.to_numpy(bool)]
+    return table.assign(changes=pd.Series(changes, table.index, dtype=str))
 
 
 def _numbered(table: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +155,8 @@ def _moves(table: pd.DataFrame) -> list[dict[str, Any]]:
     for old in SIDES:
         for new in SIDES:
             rows = table[(table["side_before"] == old) & (table["side_after"] == new)]
-            patients = before[old] & after[new] | set(rows["patient_after"]) - {""}
+            by_id = (before[old] - before[new]) & (after[new] - after[old])
+            patients = by_id | set(rows["patient_after"]) - {""}
             if old != new and (len(rows) or patients):
                 found.append({"from": old, "to": new, "images": len(rows), "patients": len(patients)})
     return found

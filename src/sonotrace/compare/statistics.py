@@ -15,13 +15,8 @@ from numpy.typing import ArrayLike
 from sonotrace.compare.revisions import Revision
 from sonotrace.stages import folder
 
-FEATURES = {
-    "width": "px",
-    "height": "px",
-    "brightness": "mean grey level, 0 to 255",
-    "sharpness": "variance of the Laplacian",
-}
-"""Feature -> what it is in."""
+FEATURES = {"width": "px", "height": "px", "brightness": "grey level", "sharpness": "variance"}
+"""Feature -> unit; brightness is the mean grey level, 0 to 255, sharpness the variance of the Laplacian."""
 WORDS = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"), (np.inf, "large"))
 
 
@@ -59,9 +54,9 @@ def shifts(before: pd.DataFrame, after: pd.DataFrame, table: pd.DataFrame) -> li
     changed = table[table["changes"].str.contains("changed", regex=False)]
     added = table.index[table["image_before"].isna()]
     pairs = {
-        "all images": (before, after),
-        "added images, against all before": (before, after.loc[added]),
-        "changed images, against their former bytes": (
+        "all": (before, after),
+        "added": (before, after.loc[added]),
+        "changed": (
             before.loc[changed["image_before"]],
             after.loc[changed["image_after"]],
         ),

@@ -26,7 +26,7 @@ def show(found: dict[str, Any]) -> None:
 def _table(part: words.Table) -> Table:
     table = Table(title=part.title, title_justify="left", title_style="italic")
     for number, name in enumerate(part.columns):
-        table.add_column(name, justify="left" if number < part.texts else "right")
+        table.add_column(name, justify="left" if number < part.texts else "right", overflow="fold")
     for row in part.rows:
         table.add_row(*row)
     return table

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sonotrace.compare.data import KINDS
+from sonotrace.compare.data import KINDS, UNKNOWN
 from sonotrace.compare.paired import LOWER_IS_BETTER
 from sonotrace.lineage.tree import text
+
+HAPPENINGS = ("added", "removed", "came", "left", "changed")
+LOOKS = "how images look: medians, and Cliff's delta; added ones against all of A, changed ones against what they were"
 
 
 @dataclass(frozen=True)
@@ -142,17 +145,26 @@ def _data(data_set: str, part: dict[str, Any] | None) -> Section:
     if part["moves"]:
         moves = [tuple(str(move[key]) for key in ("from", "to", "images", "patients")) for move in part["moves"]]
         tables.append(Table("moved between sides", ("from", "to", "images", "patients"), moves, texts=2))
-    keys = ("a", "added", "removed", "came", "left", "b", "changed", "patients_a", "patients_b")
-    columns = ("A", "added", "removed", "came", "left", "B", "changed", "patients A", "patients B")
     tables += [
-        Table(f"images by {name}", (name, *columns), [(row["name"], *(str(row[key]) for key in keys)) for row in rows])
-        for name, rows in part["groups"].items()
+        _groups(name, rows) for name, rows in part["groups"].items() if [row["name"] for row in rows] != [UNKNOWN]
     ]
     if part["statistics"]:
         rows = [_shift_row(shift) for shift in part["statistics"]]
-        titles = ("images", "of", "effect", "n A", "n B", "median A", "median B", "Cliff's delta")
-        tables.append(Table("how images look", titles, rows, texts=3))
+        titles = ("images", "of", "effect", "n A", "n B", "A", "B", "delta")
+        tables.append(Table(LOOKS, titles, rows, texts=3))
     return Section(title, sentences, tables, alarm=bool(part["warnings"]))
+
+
+def _groups(name: str, rows: list[dict[str, Any]]) -> Table:
+    """Leave out the columns in which nothing happened."""
+    columns = {"a": "A", "added": "added", "removed": "removed", "came": "came", "left": "left", "b": "B"}
+    columns |= {"changed": "changed", "patients_a": "patients A", "patients_b": "patients B"}
+    kept = [key for key in columns if key not in HAPPENINGS or any(row[key] for row in rows)]
+    return Table(
+        f"images by {name}",
+        (name, *(columns[key] for key in kept)),
+        [(row["name"], *(str(row[key]) for key in kept)) for row in rows],
+    )
 
 
 def _shift_row(shift: dict[str, Any]) -> tuple[str, ...]:
@@ -160,7 +172,7 @@ def _shift_row(shift: dict[str, Any]) -> tuple[str, ...]:
     counts = (str(shift[key]) for key in ("n_a", "n_b"))
     return (
         shift["images"],
-        f"{shift['feature']} ({shift['unit']})",
+        f"{shift['feature']}, {shift['unit']}",
         shift["effect"],
         *counts,
         *medians,
