@@ -133,7 +133,7 @@ class Project:
             self.write(path, text)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", name)
-        self.git("tag", name)
+        self.git("tag", "--force", name)
         return name
 
 

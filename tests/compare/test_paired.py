@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonotrace.compare.paired import COUNT, differences, independent
+from sonotrace.compare.paired import differences, independent
 
 MODELS = st.integers(2, 30).flatmap(
     lambda count: st.tuples(
@@ -45,15 +45,6 @@ def test_the_way_back_mirrors_the_way_there(models, seed):
         assert found.verdict == mirror[back[name].verdict]
 
 
-@given(MODELS)
-def test_a_loss_is_better_when_lower(models):
-    patients, right = models
-    found = differences(_accuracy(right), patients, 100, 1)
-    turned = {"better", "worse"}
-    assert found["accuracy"].verdict == found["loss"].verdict or not turned & {found["loss"].verdict}
-    assert found["accuracy"].value == pytest.approx(-found["loss"].value)
-
-
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 5))
 def test_fewer_than_six_patients_tell_nothing(sizes, seed):
     patients = [str(number) for number, size in enumerate(sizes) for _ in range(size)]
@@ -80,7 +71,7 @@ def test_the_same_predictions_cost_nothing_and_do_not_differ():
     asked = []
 
     def score(which, rows):
-        asked.append(which)
+        asked.append((which, rows))
         return {"accuracy": 0.75}
 
     found = differences(score, list("aabb"), same=True)["accuracy"]
@@ -89,7 +80,7 @@ def test_the_same_predictions_cost_nothing_and_do_not_differ():
 
 
 def test_an_undefined_score_has_no_verdict():
-    found = differences(lambda which, rows: {"recall": float("nan")}, list("abc"), 20)["recall"]
+    found = differences(_accuracy([(np.nan, 1)] * 3), list("abc"), 20)["accuracy"]
     assert found.verdict == "undefined"
 
 
@@ -100,8 +91,8 @@ def _simulated(random, patients, skill):
     """
     sizes = random.integers(1, 6, patients)
     ids = np.repeat(np.arange(patients), sizes)
-    hard = 0.8 + 0.3 * random.normal(size=patients)[ids] * 0.5 + 0.1 * random.normal(size=len(ids))
-    chance = np.clip(hard[:, None] + [0, skill], 0.02, 0.98)
+    easy = 0.8 + 0.15 * random.normal(size=patients)[ids] + 0.1 * random.normal(size=len(ids))
+    chance = np.clip(easy[:, None] + [0, skill], 0.02, 0.98)
     return random.random((len(ids), 2)) < chance, [str(one) for one in ids]
 
 
@@ -151,7 +142,3 @@ def test_the_interval_of_independent_samples_holds_the_difference_and_mirrors(on
 
 def test_independent_intervals_add_as_variances_do():
     assert independent((0.5, 0.2, 0.8), (0.9, 0.5, 1.3)) == pytest.approx((0.4, -0.1, 0.9))
-
-
-def test_enough_is_drawn_for_both_tails():
-    assert COUNT * 0.025 >= 20

@@ -37,6 +37,7 @@ def images_of(revision: Revision, data_set: str) -> pd.DataFrame | None:
     if split is not None:
         used = split.drop_duplicates("image").set_index("image")
         table["side"] = table["image"].map(used["side"]).fillna(LEFT_OUT)
+        table["label"] = table["image"].map(used["label"]).fillna(table["label"])
         # Of an id that the snapshot has twice, the file that is used.
         table = table.sort_values("file", key=lambda files: files != table["image"].map(used["file"]), kind="stable")
     table = table.drop_duplicates("image").set_index("image").sort_index()
