@@ -15,8 +15,8 @@ def show(found: dict[str, Any]) -> None:
     for section in words.sections(found):
         console.print()
         console.print(section.title, style="bold")
-        for sentence in section.sentences:
-            console.print(sentence)
+        for number, sentence in enumerate(section.sentences):
+            console.print(sentence, style="red" if number < section.alarms else "")
         for part in section.tables:
             console.print(_table(part))
     for note in words.notes(found):

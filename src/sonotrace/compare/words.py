@@ -42,8 +42,8 @@ class Section:
     tables: list[Table] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
     """On one scale, so without the loss."""
-    alarm: bool = False
-    """Whether the first sentences are to be seen at once."""
+    alarms: int = 0
+    """How many of the first sentences are to be seen at once."""
 
 
 def heading(found: dict[str, Any]) -> str:
@@ -71,14 +71,18 @@ def sections(found: dict[str, Any]) -> list[Section]:
 
 def verdict(found: dict[str, Any]) -> Section:
     """Say for each model whether B is worse than A, by its primary score."""
-    sentences = []
+    alarms: list[str] = []
+    others: list[str] = []
     for data_set, part in found["scores"].items():
-        common = part["common"]
-        said = common if isinstance(common, str) else common["scores"][part["primary"]]["sentence"]
-        if not isinstance(common, str) and common["same_predictions"]:
-            said = f"{part['primary']}: the same predictions on all {common['images']} common test images"
-        sentences.append(f"{data_set}: {'not compared: ' * isinstance(common, str)}{said}")
-    return Section("Verdict", sentences, alarm=bool(found["worse"]))
+        common, primary = part["common"], part["primary"]
+        if isinstance(common, str):
+            others.append(f"{data_set}: not compared: {common}")
+        elif common["same_predictions"]:
+            others.append(f"{data_set}: the same predictions on all {common['images']} common test images")
+        else:
+            said = alarms if f"{data_set} {primary}" in found["worse"] else others
+            said.append(f"{data_set}: {common['scores'][primary]['sentence']}")
+    return Section("Verdict", alarms + others, alarms=len(alarms))
 
 
 def _scores(data_set: str, part: dict[str, Any]) -> Section:
@@ -92,12 +96,14 @@ def _scores(data_set: str, part: dict[str, Any]) -> Section:
             f"{common['images']} common test images of {common['patients']} patients, the same bytes in A and B; "
             "differences paired by patient."
         )
+        sentences.append("Better or worse: the 95 % interval leaves out 0, and a randomisation test agrees.")
         if common["relabelled"]:
             sentences.append(f"{common['relabelled']} of them are labelled otherwise in B; B's labels count for both.")
         rows = [_score_row(name, score) for name, score in common["scores"].items()]
         intervals = [
             Interval(name, score["difference"], score["low"], score["high"], score["verdict"])
             for name, score in common["scores"].items()
+            if not common["same_predictions"]
             if score["verdict"] != "undefined" and name not in LOWER_IS_BETTER
         ]
         tables.append(
@@ -152,7 +158,7 @@ def _data(data_set: str, part: dict[str, Any] | None) -> Section:
         rows = [_shift_row(shift) for shift in part["statistics"]]
         titles = ("images", "of", "effect", "n A", "n B", "A", "B", "delta")
         tables.append(Table(LOOKS, titles, rows, texts=3))
-    return Section(title, sentences, tables, alarm=bool(part["warnings"]))
+    return Section(title, sentences, tables, alarms=len(part["warnings"]))
 
 
 def _groups(name: str, rows: list[dict[str, Any]]) -> Table:
