@@ -118,7 +118,7 @@ def joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 def _numbered(table: pd.DataFrame) -> pd.DataFrame:
     """Number the images of equal bytes, so that each pairs with one other."""
-    named = table[table["sha256"] != ""][["image", "sha256"]].reset_index(drop=True)
+    named = table[["image", "sha256"]].reset_index(drop=True)
     return named.assign(number=named.groupby("sha256").cumcount())
 
 
