@@ -60,11 +60,12 @@ def test_six_patients_of_one_mind_tell():
 
 
 def test_images_of_one_patient_do_not_count_as_many_patients():
-    right = np.random.default_rng(0).random((60, 2)) < [0.9, 0.6]
-    alone = differences(_accuracy(right), [str(number) for number in range(60)])["accuracy"]
-    few = differences(_accuracy(np.repeat(right[:6], 10, axis=0)), np.repeat(list("abcdef"), 10).tolist())["accuracy"]
-    assert alone.verdict == "worse"
-    assert few.verdict == "not distinguishable"
+    right = np.repeat(np.random.default_rng(0).random((20, 2)) < [0.9, 0.6], 10, axis=0)
+    by_image = differences(_accuracy(right), [str(number) for number in range(200)])["accuracy"]
+    by_patient = differences(_accuracy(right), [str(number // 10) for number in range(200)])["accuracy"]
+    assert by_image.verdict == "worse"
+    assert by_patient.verdict == "not distinguishable"
+    assert by_patient.high - by_patient.low > 2 * (by_image.high - by_image.low)
 
 
 def test_the_same_predictions_cost_nothing_and_do_not_differ():

@@ -180,6 +180,15 @@ def test_boxes_of_images_prepared_at_another_size_score_the_same(project):
     assert _scores(unmoved, 0)["map50"] < _scores(unmoved, 1)["map50"]
 
 
+def test_a_state_without_the_parameters_of_its_boxes_is_told_and_the_rest_is_compared(project):
+    project.state("a", tables("structures", _heads(1)), parameters={"evaluate": PARAMETERS["evaluate"]})
+    project.state("b", tables("structures", _heads(2)))
+    found, _ = compare("a", "b", project.top)
+    said = "params.yaml at a: prepare.structures.width is missing; compare a state that has it"
+    assert found["scores"]["structures"]["common"] == said
+    assert found["data"]["structures"]["images"]["b"] == 12
+
+
 def test_nobody_is_named_but_in_the_list(project):
     before = [row(number, patient=f"secret{number}") for number in range(6)]
     after = [row(0, patient="secret0", label="thorax", side="train"), *before[2:], row(9, patient="secret9")]

@@ -8,6 +8,7 @@ import pandas as pd
 from sonotrace import plane_scores, structure_scores
 from sonotrace.compare import paired
 from sonotrace.compare.revisions import Revision
+from sonotrace.errors import SonotraceError
 from sonotrace.manifest import CORNERS
 from sonotrace.preparation import Preparation
 from sonotrace.stages import METRICS, folder
@@ -21,9 +22,13 @@ _NOT_PLANES = ("image", "patient", "label", "predicted")
 
 def compared(one: Revision, other: Revision, data_set: str, table: pd.DataFrame | None) -> dict[str, Any]:
     """Return `common`, a text that says why where it cannot be had, and `full`; `table` comes from `data.joined`."""
+    try:
+        common = _on_common(one, other, data_set, table)
+    except SonotraceError as error:
+        common = str(error)
     return {
         "primary": PRIMARY[data_set],
-        "common": _on_common(one, other, data_set, table),
+        "common": common,
         "full": _on_full(one, other, data_set),
     }
 
