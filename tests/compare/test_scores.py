@@ -180,6 +180,15 @@ def test_boxes_of_images_prepared_at_another_size_score_the_same(project):
     assert _scores(unmoved, 0)["map50"] < _scores(unmoved, 1)["map50"]
 
 
+def test_a_head_that_one_model_was_trained_on_is_not_common(project):
+    heads = _heads(1)[:4]
+    project.state("a", tables("structures", [heads[0] | {"side": "train"}, *heads[1:]]))
+    project.state("b", tables("structures", heads))
+    found, _ = compare("a", "b", project.top)
+    common = found["scores"]["structures"]["common"]
+    assert (common["images"], common["same_predictions"]) == (3, True)
+
+
 def test_a_state_without_the_parameters_of_its_boxes_is_told_and_the_rest_is_compared(project):
     project.state("a", tables("structures", _heads(1)), parameters={"evaluate": PARAMETERS["evaluate"]})
     project.state("b", tables("structures", _heads(2)))
