@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +25,7 @@ def show(found: dict[str, Any]) -> None:
 
 
 def _table(part: words.Table) -> Table:
-    table = Table(title=part.title, title_justify="left", title_style="italic")
+    table = Table(title=part.title, title_justify="left", title_style="italic", box=SIMPLE, pad_edge=False)
     for number, name in enumerate(part.columns):
         table.add_column(name, justify="left" if number < part.texts else "right", overflow="fold")
     for row in part.rows:
