@@ -100,6 +100,7 @@ def test_every_stage_has_a_command():
     modules = {path.stem for path in Path(cli.__file__).parent.glob("stages/*.py")} - {"__init__"}
     assert commands == modules | {
         "audit-labels",
+        "compare",
         "metrics",
         "patient-key",
         "pin",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from sonotrace.plane_scores import curves, scores
+from sonotrace.plane_scores import area_under_roc, curves, scores
 from sonotrace.planes import PLANES
 
 
@@ -33,6 +33,16 @@ def test_scores_agree_with_scikit_learn(seed, count):
     for kind, values in zip(("precision", "recall", "f1"), each[:3], strict=True):
         for name, value in zip(PLANES, values, strict=True):
             assert found[f"{kind}.{name}"] == pytest.approx(value)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=1, max_size=30))
+def test_the_area_under_the_curve_counts_ties_as_scikit_learn_does(rows):
+    positive, values = (np.array(column) for column in zip(*rows, strict=True))
+    found = area_under_roc(positive, values / 4)
+    if positive.all() or not positive.any():
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(metrics.roc_auc_score(positive, values))
 
 
 @pytest.mark.parametrize("order", [PLANES, PLANES[::-1], ("thorax", "abdomen", "femur", "brain")])

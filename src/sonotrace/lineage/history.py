@@ -104,6 +104,15 @@ class History:
         chosen = [(name.decode(), entry) for name, entry in named if name.decode().startswith(stages)]
         return {"stages": {name: _parsed(entry) for name, entry in chosen}}
 
+    def resolve(self, name: str) -> list[str]:
+        """Return the commit that a name stands for, as git understands it, or else the experiments of that name."""
+        try:
+            return [
+                self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").decode().strip()
+            ]
+        except subprocess.CalledProcessError:
+            return [commit for commit, names in self._names().items() if f"experiment {name}" in names]
+
     def file(self, commit: str, path: str) -> bytes | None:
         """Return the bytes of a file in a commit, or None where it has none."""
         try:
