@@ -115,7 +115,9 @@ def set_up(work: Path, links: str) -> tuple[Path, Path]:
     (checkout / "dvc.lock").unlink(missing_ok=True)
     python = work / "bin/python"
     python.parent.mkdir()
-    python.write_text(f'#!/bin/bash\n"{sys.executable}" "$@"\ncode=$?\ntimes >> "{log}"\nexit $code\n')
+    python.write_text(
+        f'#!/bin/bash\n"{sys.executable}" "$@"\ncode=$?\n{{ echo "$*"; times; }} >> "{log}"\nexit $code\n'
+    )
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     os.environ["PATH"] = f"{python.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     os.environ.pop("PYTHONPATH", None)
@@ -145,7 +147,7 @@ def repro(checkout: Path, log: Path, what: str) -> dict[str, float]:
     log.unlink(missing_ok=True)
     before = cpu()
     again(checkout)
-    spent = dict(zip(STAGES, noted(log), strict=True))
+    spent = {command.split()[2]: seconds for command, seconds in noted(log)}
     spent["dvc"] = cpu() - before - sum(spent.values())
     tell(f"{what}: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
     return spent
@@ -162,18 +164,23 @@ def status(checkout: Path) -> None:
 def start(checkout: Path, log: Path, stage: str) -> float:
     """Return the CPU seconds of a process that imports what the stage does; the median of three."""
     log.unlink(missing_ok=True)
-    code = f"from sonotrace import environment; environment.isolate(); import sonotrace.cli, sonotrace.stages.{stage}"
+    code = (
+        "from pathlib import Path; from sonotrace import environment; environment.isolate(); "
+        f"import sonotrace.cli, sonotrace.runs, sonotrace.stages.{stage}; "
+        "from sonotrace.item_cache import dvc_cache; dvc_cache(Path())"
+    )
     for _ in range(3):
         subprocess.run(["python", "-c", code], cwd=checkout, env=os.environ | {"PYTHONPATH": "src"}, check=True)
-    return sorted(noted(log))[1]
+    return sorted(seconds for _, seconds in noted(log))[1]
 
 
-def noted(log: Path) -> list[float]:
-    """Read what bash's `times` wrote of its children: minutes and seconds, user and system."""
+def noted(log: Path) -> list[tuple[str, float]]:
+    """Read commands and, of what bash's `times` wrote, the second line: user and system time of the child."""
+    lines = log.read_text().splitlines()
     found = []
-    for line in log.read_text().splitlines()[1::2]:  # the first line is the shell itself
-        parts = [part.rstrip("s").split("m") for part in line.split()]
-        found.append(sum(60 * float(minutes) + float(seconds) for minutes, seconds in parts))
+    for command, times in zip(lines[::3], lines[2::3], strict=True):
+        parts = [part.rstrip("s").split("m") for part in times.split()]
+        found.append((command, sum(60 * float(minutes) + float(seconds) for minutes, seconds in parts)))
     return found
 
 

@@ -243,8 +243,15 @@ def test_a_run_that_fails_notes_nothing(tmp_path):
     assert not (tmp_path / "work/.dvc/cache/sonotrace").exists()
 
 
+def test_files_are_linked_only_where_dvc_is_told_to(run):
+    run(SNAPSHOT)
+    run(SNAPSHOT)
+    assert Path("data/planes/prepare/images/Patient003_0.png").stat().st_nlink == 1
+
+
 def test_nothing_is_written_through_a_link_into_the_cache(run):
     run(SNAPSHOT)
+    Path(".dvc/config").write_text("[cache]\n    type = hardlink,copy\n")
     objects = {path: path.read_bytes() for path in Path(".dvc/cache/files/md5").rglob("*") if path.is_file()}
     run(SNAPSHOT)
     linked = Path("data/planes/prepare/images/Patient003_0.png")

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 
 from sonotrace import dicom, images, pseudonyms
 from sonotrace.images import encode_png, header_size
-from sonotrace.item_cache import ItemCache
+from sonotrace.item_cache import ItemCache, link
 from sonotrace.pseudonyms import Pseudonyms
 from sonotrace.withdrawals import Withdrawals
 
@@ -52,19 +51,13 @@ def open_cache(settings: Mapping[str, Any], names: Pseudonyms | None, top: Path 
 
 
 def bring_plain(file: Path, name: str, sha256: str, into: Path, move: bool, cache: ItemCache) -> Brought:
-    """Bring a file to `into/name`: moved, else as a hard link where the file system has them, else as a copy.
-
-    DVC takes the link apart when it stores the stage's outputs.
-    """
+    """Bring a file to `into/name`: moved, else as a copy or, where DVC's `cache.type` names those, as a hard link."""
     to = into / name
     to.parent.mkdir(parents=True, exist_ok=True)
     if move:
         shutil.move(file, to)
-    else:
-        try:
-            os.link(file.resolve() if file.is_symlink() else file, to)
-        except OSError:
-            shutil.copyfile(file, to)
+    elif not (cache.links and link(file.resolve() if file.is_symlink() else file, to)):
+        shutil.copyfile(file, to)
     width, height = json.loads(cache.text(f"size {sha256}", lambda: json.dumps(header_size(to) or (0, 0))))
     return Brought(name, sha256, width, height)
 

@@ -33,7 +33,7 @@ class ItemCache(AbstractContextManager["ItemCache"]):
         It belongs to the DVC repository in the folder `top`, or else the working directory; where
         that is none, all is made anew.
         """
-        place = dvc_cache(top or Path())
+        place, self.links = dvc_cache(top or Path())
         self._objects = place / "files/md5" if place else None
         self._index = place / "sonotrace" / stage / _conditions(code, parameters) if place else None
         self._known = _read(self._index)
@@ -69,9 +69,10 @@ class ItemCache(AbstractContextManager["ItemCache"]):
         return _key(item) in self._known
 
     def file(self, item: str, target: Path, make: Callable[[], bytes]) -> None:
-        """Have the item's file stand at `target`, as a link into DVC's cache, or made by `make`.
+        """Have the item's file stand at `target`: from DVC's cache, or made by `make`.
 
-        DVC replaces the link by a copy, unless its `cache.type` says otherwise.
+        It is a hard link into the cache where DVC's `cache.type` names those, else a copy: DVC would take
+        a link apart again.
         """
         key = _key(item)
         if self._take(self._known.get(key, ""), target):
@@ -103,21 +104,32 @@ class ItemCache(AbstractContextManager["ItemCache"]):
         if f"{zlib.crc32(content):08x}" != checksum:
             Path(at).unlink(missing_ok=True)
             return False
-        try:
-            os.link(at, target)
-        except OSError:  # another file system, or one without links
+        if not (self.links and link(at, target)):
             write_into(target, content)
         return True
 
 
-def dvc_cache(top: Path) -> Path | None:
-    """Return the folder of DVC's cache, wherever it is configured to be; None outside a DVC repository."""
+def dvc_cache(top: Path) -> tuple[Path | None, bool]:
+    """Return the folder of DVC's cache, wherever it is configured to be, and whether `cache.type` names hard links.
+
+    There is none outside a DVC repository.
+    """
     if not (top / ".dvc").is_dir():
-        return None
+        return None, False
     from dvc.config import Config
 
-    configured: Any = Config(str(top / ".dvc"), validate=False)["cache"].get("dir")
-    return Path(configured) if configured else (top / ".dvc/cache").resolve()
+    cache: Any = Config(str(top / ".dvc"))["cache"]
+    place = Path(cache["dir"]) if cache.get("dir") else (top / ".dvc/cache").resolve()
+    return place, "hardlink" in cache.get("type", ())
+
+
+def link(at: str | Path, target: Path) -> bool:
+    """Make a hard link; say whether that worked."""
+    try:
+        os.link(at, target)
+    except OSError:  # another file system, or one without links
+        return False
+    return True
 
 
 def _key(item: str) -> str:
