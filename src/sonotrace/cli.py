@@ -26,6 +26,10 @@ app = typer.Typer(
 )
 
 
+export = typer.Typer(help="Write the recorded run in a standard form (docs/exports.md).", no_args_is_help=True)
+app.add_typer(export, name="export")
+
+
 class DataSet(StrEnum):
     """The two data sets."""
 
@@ -37,6 +41,8 @@ DataSetArgument = Annotated[DataSet, typer.Argument(help="Which data set.")]
 AllowUnknown = Annotated[
     bool, typer.Option("--allow-unknown", help="Take a model that dvc.lock does not know; reading one may run code.")
 ]
+NewFolder = Annotated[Path, typer.Argument(help="The folder to make.")]
+NewFile = Annotated[Path, typer.Argument(help="The file to make.")]
 
 
 def main() -> None:
@@ -141,17 +147,67 @@ def pin(data_set: DataSetArgument) -> None:
 
 
 @app.command()
-def verify() -> None:
+def verify(
+    signature: Annotated[
+        bool, typer.Option("--signature", help="Instead: do the models' signatures hold for --key?")
+    ] = False,
+    key: Annotated[Path | None, typer.Option(help="With --signature: the signer's public key, PEM.")] = None,
+) -> None:
     """Hash the whole workspace again, and compute the metrics again from stored predictions."""
-    from sonotrace.lineage.verify import problems
+    if signature != (key is not None):
+        raise SonotraceError("verify: --signature and --key PUBLIC.pem go together; give both or neither")
+    if key is not None:
+        from sonotrace.export import signature as signatures
 
-    found = list(problems(Path()))
+        found = list(signatures.problems(key, Path()))
+    else:
+        from sonotrace.lineage.verify import problems
+
+        found = list(problems(Path()))
     for problem in found:
         print(problem)
     if found:
-        print(f"error: {len(found)} things are not as recorded", file=sys.stderr)
+        print(f"error: {len(found)} things are not as {'signed' if key else 'recorded'}", file=sys.stderr)
         raise typer.Exit(1)
-    print("verified: every file that dvc.lock names, every image of the manifests, every metric")
+    if key is not None:
+        print("verified: every model has a signature that holds for this key")
+    else:
+        print("verified: every file that dvc.lock names, every image of the manifests, every metric")
+
+
+@app.command()
+def sign(
+    key: Annotated[Path, typer.Option(help="Your private key: EC on P-256, P-384 or P-521, PEM.")],
+) -> None:
+    """Sign both models with your own key: a file beside each, NAME.sig."""
+    from sonotrace.export import signature as signatures
+
+    for path in signatures.sign(key, Path()):
+        print(f"wrote {path}")
+
+
+@export.command()
+def rocrate(out: NewFolder) -> None:
+    """Write an RO-Crate (Workflow Run): the run with its models, metrics and reports."""
+    from sonotrace.export import rocrate as form
+
+    form.write(Path(), out)
+
+
+@export.command()
+def croissant(out: NewFolder) -> None:
+    """Write a Croissant description of each data snapshot; it lists no image and no patient."""
+    from sonotrace.export import croissant as form
+
+    form.write(Path(), out)
+
+
+@export.command()
+def mlbom(out: NewFile) -> None:
+    """Write a CycloneDX ML-BOM: models, data and locked dependencies, with their hashes."""
+    from sonotrace.export import mlbom as form
+
+    form.write(Path(), out)
 
 
 @app.command()

@@ -49,6 +49,14 @@ class History:
         """Say whether older commits are missing."""
         return self._git("rev-parse", "--is-shallow-repository").strip() == b"true"
 
+    @property
+    def head(self) -> Commit:
+        """Return the commit that is checked out; raises SonotraceError where there is none yet."""
+        try:
+            return self.commits[self._git("rev-parse", "HEAD").decode().strip()]
+        except subprocess.CalledProcessError:
+            raise SonotraceError(f"{self.top.name}: holds no commit yet; `git commit` makes the first") from None
+
     @cached_property
     def commits(self) -> dict[str, Commit]:
         """Return id -> commit for all that is reachable from any ref, newest first."""

@@ -5,7 +5,7 @@ DVC's own status trusts times and sizes of files that it has seen before; here n
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.lineage.history import LOCK, History, folder_md5
 from sonotrace.lineage.store import Store, md5_of
-from sonotrace.lineage.tree import Step, flat, read
+from sonotrace.lineage.tree import Link, Step, flat, read
 from sonotrace.manifest import read_table
 from sonotrace.parallel import in_order
 from sonotrace.params import load
@@ -30,25 +30,33 @@ def problems(top: Path) -> Iterator[str]:
     `top` is the top folder of a checkout, and the working directory. Raises SonotraceError where it has
     no readable `dvc.lock`.
     """
-    try:
-        text = (top / LOCK).read_bytes()
-    except FileNotFoundError:
-        raise SonotraceError(f"{LOCK}: not there; run `dvc repro`, or go to the top folder of a checkout") from None
-    found = read(text)
+    text, found = current(top)
     history = History(top)
     if history.file("HEAD", LOCK) != text:
         yield f"{LOCK}: not as in the last commit; commit it after `dvc repro`, or restore it with git"
-    yield from _links(found, top, history)
-    yield from _parameters(found, top)
+    yield from unlike({link for step in found.values() for link in step.links}, top, history)
+    yield from other_parameters(found, top)
     for data_set in DATA_SETS:
         yield from _manifest(data_set)
         yield from _metrics(data_set)
 
 
-def _links(found: dict[str, Step], top: Path, history: History) -> Iterator[str]:
+def current(top: Path) -> tuple[bytes, dict[str, Step]]:
+    """Return the workspace's `dvc.lock` as bytes, and its stages.
+
+    Raises SonotraceError where it is missing or cannot be read.
+    """
+    try:
+        text = (top / LOCK).read_bytes()
+    except FileNotFoundError:
+        raise SonotraceError(f"{LOCK}: not there; run `dvc repro`, or go to the top folder of a checkout") from None
+    return text, read(text)
+
+
+def unlike(links: Iterable[Link], top: Path, history: History) -> Iterator[str]:
+    """Yield a line for each file of `links` that the workspace lacks, or has with other bytes; every byte is hashed."""
     store = Store(history)
-    links = {(link.path, link.md5) for step in found.values() for link in step.links}
-    for path, md5 in sorted(links):
+    for path, md5 in sorted({(link.path, link.md5) for link in links}):
         at = top / path
         if not at.exists():
             yield f"{path}: missing; `dvc checkout` or git brings it back"
@@ -79,7 +87,8 @@ def _folder(path: str, md5: str, at: Path, store: Store, history: History) -> It
             yield f"{path}/{name}: altered; not what {LOCK} names"
 
 
-def _parameters(found: dict[str, Step], top: Path) -> Iterator[str]:
+def other_parameters(found: Mapping[str, Step], top: Path) -> Iterator[str]:
+    """Yield a line for each value of params.yaml that is not the one a stage ran with."""
     now = flat(yaml.safe_load((top / "params.yaml").read_text(encoding="utf-8")))
     for step in found.values():
         for key, value in flat(step.parameters).items():
