@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import recorded_run
 import yaml
 from hypothesis import settings
 
@@ -36,3 +37,9 @@ def set_param(work):
         (work / "params.yaml").write_text(yaml.safe_dump(content))
 
     return change
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Return a small repository that recorded a run (`recorded_run`)."""
+    return recorded_run.make(tmp_path / "recorded")

@@ -106,6 +106,7 @@ def test_every_stage_has_a_command():
         "lineage",
         "predict",
         "runs",
+        "sign",
         "sources",
         "verify",
         "withdraw",
@@ -162,4 +163,20 @@ def test_help_waits_for_no_heavy_library():
     code = "import sys, sonotrace.cli; print(*sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert not {"tensorflow", "keras", "torch", "ultralytics", "pandas", "sklearn", "cv2"} & set(done.stdout.split())
+    heavy = {"tensorflow", "keras", "torch", "ultralytics", "pandas", "sklearn", "cv2"}
+    heavy |= {"rocrate", "mlcroissant", "cyclonedx", "model_signing", "cryptography"}
+    assert not heavy & set(done.stdout.split())
+
+
+def test_every_form_has_a_command():
+    assert [group.name for group in cli.app.registered_groups] == ["export"]
+    commands = {command.callback.__name__ for command in cli.export.registered_commands}
+    forms = {path.stem for path in Path(cli.__file__).parent.glob("export/*.py")}
+    assert commands == forms - {"__init__", "record", "requirements", "signature"}
+
+
+@pytest.mark.parametrize("options", [["--signature"], ["--key", "public.pem"]])
+def test_a_signature_is_verified_with_a_key_and_a_key_verifies_signatures(checkout, options):
+    done = _run(checkout, "verify", *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: verify: --signature and --key PUBLIC.pem go together; give both or neither\n"
