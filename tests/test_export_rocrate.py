@@ -60,7 +60,7 @@ def test_the_run_says_what_went_in_what_came_out_who_and_when(crate):
     assert [one["@id"] for one in run["object"]] == ["params.yaml", "#snapshot-planes", "#snapshot-structures"]
     assert {"@id": "models/structures.pt"} in run["result"]
     assert {"@id": "metrics/planes_detail.json"} in run["result"]
-    assert run["endTime"] == "2026-01-02T08:04:05+00:00"
+    assert run["endTime"] == _entities(crate)["./"]["datePublished"] == "2026-01-02T08:04:05+00:00"
     assert _entities(crate)[run["agent"]["@id"]]["name"] == "Ada Example"
 
 
@@ -84,5 +84,16 @@ def test_two_exports_of_a_commit_are_the_same_bytes(crate, tmp_path):
 def test_nothing_is_left_of_a_crate_that_was_refused(recorded, tmp_path):
     (recorded / "models/planes.keras").write_text("other")
     with pytest.raises(SonotraceError, match=r"^models/planes.keras: altered"):
+        rocrate.write(recorded, tmp_path / "crate")
+    assert not list(tmp_path.glob("crate*"))
+
+
+def test_a_crate_that_could_not_be_written_whole_is_not_left_in_parts(recorded, tmp_path, monkeypatch):
+    def full(_crate, folder):
+        (folder / "models").mkdir(parents=True)
+        raise OSError(28, "No space left on device", str(folder))
+
+    monkeypatch.setattr("rocrate.rocrate.ROCrate.write", full)
+    with pytest.raises(OSError, match="No space left"):
         rocrate.write(recorded, tmp_path / "crate")
     assert not list(tmp_path.glob("crate*"))
