@@ -39,7 +39,8 @@ def images_of(revision: Revision, data_set: str) -> pd.DataFrame | None:
         table["side"] = table["image"].map(used["side"]).fillna(LEFT_OUT)
         table["label"] = table["image"].map(used["label"]).fillna(table["label"])
         # Of an id that the snapshot has twice, the file that is used.
-        table = table.sort_values("file", key=lambda files: files != table["image"].map(used["file"]), kind="stable")
+        other = table["file"] != table["image"].map(used["file"])
+        table = table.loc[other.sort_values(kind="stable").index]
     table = table.drop_duplicates("image").set_index("image").sort_index()
     for column in {"scanner", "site"} & set(table.columns):
         table[column] = table[column].replace("", UNKNOWN)
