@@ -22,7 +22,7 @@ import yaml
 from measure import REPOSITORY, print_table, tell
 
 from sonotrace.manifest import IMAGE_COLUMNS, box_table, image_table
-from sonotrace.outputs import write_csv
+from sonotrace.outputs import write_csv, write_json
 from sonotrace.parallel import available_cores
 
 RUNS = ("validate", "validate again", "split", "prepare", "prepare again")
@@ -78,6 +78,7 @@ def set_up(work: Path, size: int) -> None:
         rows.append(dict.fromkeys(IMAGE_COLUMNS, "") | known)
     write_csv(image_table(rows), work / "data/planes/pull/manifest.csv")
     write_csv(box_table([]), work / "data/planes/pull/boxes.csv")
+    write_json({"source": "phantom", "augmentation": {}}, work / "reports/planes/snapshot.json")
 
 
 def measure(work: Path, *arguments: str) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from sonotrace.compare.revisions import Revision
 from sonotrace.stages import folder
 
-FEATURES = {"width": "px", "height": "px", "brightness": "grey level", "sharpness": "variance"}
+FEATURES = {"width": "px", "height": "px", "brightness": "grey level", "sharpness": "squared grey level"}
 """Feature -> unit; brightness is the mean grey level, 0 to 255, sharpness Brenner's gradient."""
 WORDS = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"), (np.inf, "large"))
 
