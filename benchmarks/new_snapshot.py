@@ -60,7 +60,7 @@ def main() -> None:
         checkout, log = set_up(Path(work), options.links)
         lay_in(checkout, sorted(set(images) - set(new)))
         full = repro(checkout, log, "from nothing")
-        for _ in range(2):  # DVC hashes the table of a folder once more on the next run
+        for _ in range(2):  # so that both sides find what DVC notes of files
             status(checkout)
         walls = alternate(
             {

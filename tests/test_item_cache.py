@@ -1,7 +1,9 @@
 """A new snapshot costs what changed, and its result is the one that a run from nothing gives."""
 
 import hashlib
+import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import cv2
@@ -11,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sonotrace import augmentation, boxes, images, item_cache, preparation
 from sonotrace.item_cache import ItemCache
 from sonotrace.stages import augment, prepare, pull, split, validate
 from sonotrace.stages import folder as stage_folder
@@ -228,6 +231,44 @@ def test_other_code_makes_results_of_its_own(tmp_path, monkeypatch):
         with ItemCache("stage", [module], None, tmp_path / "work") as cache:
             assert cache.text("item", lambda code=code: code) == code
         assert cache.made == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "again"),
+    [
+        (images, {"validate", "prepare", "augment"}),
+        (validate, {"validate"}),
+        (preparation, {"prepare"}),
+        (prepare, {"prepare"}),
+        (augmentation, {"augment"}),
+        (boxes, {"augment"}),
+        (augment, {"augment"}),
+    ],
+)
+def test_changed_code_of_a_stage_has_its_images_made_anew(run, monkeypatch, tmp_path, module, again):
+    first = run(SNAPSHOT)
+    changed = tmp_path / "changed.py"
+    changed.write_bytes(Path(module.__file__).read_bytes() + b"\n")
+    monkeypatch.setattr(module, "__file__", str(changed))
+    assert run(SNAPSHOT) == {stage: made if stage in again else 0 for stage, made in first.items()}
+
+
+def test_another_version_of_a_library_makes_results_of_its_own(tmp_path, monkeypatch):
+    _lay_out(tmp_path, dvc=True)
+    for release, expected in (("1", 1), ("1", 0), ("2", 1)):
+        monkeypatch.setattr(item_cache, "version", lambda _, release=release: release)
+        item_cache._platform.cache_clear()
+        with ItemCache("stage", [], None, tmp_path) as cache:
+            cache.text("item", lambda: "result")
+        assert cache.made == expected
+    item_cache._platform.cache_clear()
+
+
+def test_every_library_that_reads_images_counts():
+    project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.match(r"[\w-]+", line)[0] for line in project}
+    readers = {name for name in names if name.startswith(("numpy", "opencv", "pillow", "pydicom", "pylibjpeg"))}
+    assert readers == set(item_cache.LIBRARIES)
 
 
 def test_a_run_that_fails_notes_nothing(tmp_path):

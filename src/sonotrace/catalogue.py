@@ -32,14 +32,14 @@ def show(check: bool) -> bool:
 
 def describe(data_set: str) -> dict[str, str]:
     """Return source, version, fingerprint, date of pinning, licence and counts of a data set, as text."""
-    source = getattr(load().pull, data_set).source
-    origin = DATA / source / data_set
-    facts = {"source": source}
+    name = getattr(load().pull, data_set).source
+    origin = DATA / name / data_set
+    facts = {"source": name}
     pulled = _read(REPORTS / data_set / "snapshot.json")
     pin = pins.read(origin)
-    stated = pin or (pulled if pulled.get("source") == source else {})
+    stated = pin or (pulled if pulled.get("source") == name else {})
     if not stated:
-        facts["pinned"] = "nothing yet" if is_remote(source) else f"see {origin}.dvc; not pulled yet"
+        facts["pinned"] = "nothing yet" if is_remote(name) else f"see {origin}.dvc; not pulled yet"
         return facts
     facts["version"] = stated["version"] or "the user's own files"
     facts["fingerprint"] = stated["fingerprint"]

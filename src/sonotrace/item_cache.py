@@ -20,8 +20,11 @@ from typing import Any, Self
 
 from sonotrace.outputs import write_into
 
-LIBRARIES = ("numpy", "opencv-python-headless", "pillow")
-"""What results depend on besides our own code."""
+LIBRARIES = (
+    *("numpy", "opencv-python-headless", "pillow"),
+    *("pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle"),
+)
+"""What reads and changes images besides our own code; results depend on their versions."""
 
 
 class ItemCache(AbstractContextManager["ItemCache"]):
@@ -63,10 +66,6 @@ class ItemCache(AbstractContextManager["ItemCache"]):
             value = make()
             self._note(key, value)
         return value
-
-    def knows(self, item: str) -> bool:
-        """Say whether the result for an item is known."""
-        return _key(item) in self._known
 
     def file(self, item: str, target: Path, make: Callable[[], bytes]) -> None:
         """Have the item's file stand at `target`: from DVC's cache, or made by `make`.

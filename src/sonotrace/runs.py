@@ -23,7 +23,7 @@ from sonotrace.lineage.tree import read
 from sonotrace.outputs import write_json
 from sonotrace.parallel import available_cores
 from sonotrace.progress import say
-from sonotrace.stages import MODELS, STATE, folder
+from sonotrace.stages import MODELS, STATE, TRAININGS, folder
 
 RUNS = STATE / "runs"
 LIBRARIES = (
@@ -39,7 +39,6 @@ LIBRARIES = (
     "ultralytics",
 )
 """Modules whose versions are noted, where a run imported them."""
-TRAININGS = {"train_cnn": "planes", "train_yolo": "structures"}
 
 
 @contextmanager
@@ -120,8 +119,9 @@ def _record(path: Path) -> dict[str, Any]:
 
 def _made(stage: str, *arguments: str) -> list[Path]:
     """Return the files by which a run can be told: a training's model, or the tables of another stage."""
-    if stage in TRAININGS:
-        return [MODELS[TRAININGS[stage]]]
+    for data_set, training in TRAININGS.items():
+        if stage == training:
+            return [MODELS[data_set]]
     return sorted(folder(arguments[0], stage).glob("*.csv"))
 
 

@@ -7,15 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace import environment
-from sonotrace.augmentation import apply_to_image, draw
 from sonotrace.errors import SonotraceError
-from sonotrace.images import STORED, read_grey, write_png
 from sonotrace.outputs import scratch
 from sonotrace.parallel import in_order
 from sonotrace.params import AugmentOne, PrepareOne, TrainCnn
 from sonotrace.progress import bar, native_noise_hidden, say
 from sonotrace.stages import STATE, folder
-from sonotrace.stages.augment import copy_name
+from sonotrace.stages.augment import copies_of, copy_name, open_cache
 
 BATCH = 32
 """Images named at once."""
@@ -113,14 +111,15 @@ def out_of_fold(
 
 
 def _views(images: list[str], prepared: Path, params: AugmentOne, copied: Path) -> list[list[Path]]:
-    """Write the copies that augment makes, of every image, and return each image's files, the original first."""
+    """Write the copies that augment makes, of every image, and return each image's files, the original first.
+
+    Those that augment made before are taken over; the others are not noted, since DVC will not keep them.
+    """
+    cache = open_cache(params)
 
     def one(image: str) -> list[Path]:
-        original = read_grey(prepared / f"{image}.png")
-        height, width = original.shape
-        copies = [copied / f"{copy_name(image, copy)}.png" for copy in range(1, params.copies + 1)]
-        for copy, file in enumerate(copies, 1):
-            write_png(apply_to_image(original, draw(params, image, copy, width, height)), file, STORED)
+        copies_of(image, [], np.empty((0, 4)), params, prepared, copied, cache)
+        copies = (copied / f"{copy_name(image, copy)}.png" for copy in range(1, params.copies + 1))
         return [prepared / f"{image}.png", *copies]
 
     with bar("copies", len(images)) as advance:

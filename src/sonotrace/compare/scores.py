@@ -12,11 +12,11 @@ from sonotrace.errors import SonotraceError
 from sonotrace.manifest import CORNERS
 from sonotrace.preparation import Preparation
 from sonotrace.stages import METRICS, folder
-from sonotrace.stages.evaluate import _matched
+from sonotrace.stages.evaluate import matched
 from sonotrace.structures import STRUCTURES
 
 PRIMARY = {"planes": "macro_f1", "structures": "map50"}
-"""The one score of each model by which it is judged worse as a whole (docs/decisions/0007)."""
+"""The one score of each model by which it is judged worse as a whole (docs/decisions/0008)."""
 _NOT_PLANES = ("image", "patient", "label", "predicted")
 
 
@@ -98,11 +98,11 @@ def _structures_pair(
     before, after = _preparation(one), _preparation(other)
     if before != after:
         first = _moved(first, common.set_index("image_after"), before, after)
-    matched = [_matched(found, images, true) for found in (first, second)]
+    models = [matched(found, images, true) for found in (first, second)]
     confidence = other.parameter("evaluate.structures.confidence")
 
     def score(which: paired.Which, rows: paired.Rows) -> dict[str, float]:
-        chosen = [matched[model][row] for model, row in zip(which, rows, strict=True)]
+        chosen = [models[model][row] for model, row in zip(which, rows, strict=True)]
         return _headline(structure_scores.scores(chosen, STRUCTURES, confidence))
 
     return score, first.reset_index(drop=True).equals(second.reset_index(drop=True))

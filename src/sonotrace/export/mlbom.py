@@ -17,11 +17,10 @@ from sonotrace.export.record import Record
 from sonotrace.export.requirements import packages
 from sonotrace.lineage.tree import flat, text
 from sonotrace.outputs import write_bytes
-from sonotrace.stages import DATA_SETS, MODELS
+from sonotrace.stages import DATA_SETS, MODELS, TRAININGS
 
 PROPERTY = "sonotrace:"
 ROOT = "sonotrace"
-TRAINING = {"planes": "train_cnn", "structures": "train_yolo"}
 TASK = {"planes": "image classification", "structures": "object detection"}
 PURPOSE = {
     "planes": "names the standard plane of a fetal ultrasound image",
@@ -109,7 +108,7 @@ def _bom(run: Record) -> Any:
             description=PURPOSE[data_set],
             properties=[
                 Property(name=f"{PROPERTY}{key}", value=_shown(value))
-                for key, value in flat(run.steps[TRAINING[data_set]].parameters).items()
+                for key, value in flat(run.steps[TRAININGS[data_set]].parameters).items()
             ],
         )
         bom.components |= {data, model}
@@ -133,7 +132,7 @@ def _bom(run: Record) -> Any:
 
 def _card(run: Record, data_set: str) -> dict[str, Any]:
     scores = run.scores(data_set)
-    trained = run.steps[TRAINING[data_set]].parameters[TRAINING[data_set]]
+    trained = run.steps[TRAININGS[data_set]].parameters[TRAININGS[data_set]]
     return {
         "modelParameters": {
             "approach": {"type": "supervised"},

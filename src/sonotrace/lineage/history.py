@@ -99,7 +99,8 @@ class History:
         """
         head, *rest = _STAGE.split(self.texts[blob])
         if not rest:
-            return _parsed(head) or {}
+            found = _parsed(head)
+            return found if isinstance(found, dict) else {}
         named = zip(rest[::2], rest[1::2], strict=True)
         chosen = [(name.decode(), entry) for name, entry in named if name.decode().startswith(stages)]
         return {"stages": {name: _parsed(entry) for name, entry in chosen}}

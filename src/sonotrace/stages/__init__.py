@@ -12,6 +12,7 @@ DATA = Path("data")
 REPORTS = Path("reports")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
+TRAININGS = {"planes": "train_cnn", "structures": "train_yolo"}
 MODELS = {"planes": Path("models/planes.keras"), "structures": Path("models/structures.pt")}
 
 

@@ -8,6 +8,7 @@ Needs `split.csv`, what prepare left and what pull says of the snapshot; leaves
 import functools
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def run(data_set: str) -> None:
 def open_cache(params: AugmentOne, top: Path | None = None) -> ItemCache:
     """Open the copies made before in the same way; how many of each image does not matter."""
     changes = params.model_dump(exclude={"copies", "min_visible"})
-    return ItemCache("augment", [augmentation, boxes, images], changes, top)
+    return ItemCache("augment", [augmentation, boxes, images, sys.modules[__name__]], changes, top)
 
 
 def augmented_before(data_set: str) -> bool:

@@ -110,17 +110,17 @@ def _evaluate_structures(test: pd.DataFrame, params: EvaluateStructures) -> None
     predictions = pd.DataFrame(rows, columns=["image", "structure", "confidence", *CORNERS])
     write_csv(predictions, folder("structures", "evaluate") / "predictions.csv")
     _write_metrics("structures", metrics_of_structures(predictions, test, boxes, params))
-    _write_plots("structures", {"pr": structure_scores.pr_curve(_matched(predictions, test, boxes), STRUCTURES)})
+    _write_plots("structures", {"pr": structure_scores.pr_curve(matched(predictions, test, boxes), STRUCTURES)})
 
 
-def _matched(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame) -> list[structure_scores.Matched]:
+def matched(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame) -> list[structure_scores.Matched]:
     """Set the boxes found in each test image against its true ones."""
     found_in = {str(image): rows for image, rows in predictions.groupby("image")}
     true_in = {str(image): rows for image, rows in boxes.groupby("image")}
-    matched = []
+    pairs = []
     for image in test["image"]:
         found, own = found_in.get(image, predictions[:0]), true_in.get(image, boxes[:0])
-        matched.append(
+        pairs.append(
             structure_scores.match(
                 _indices(list(found["structure"])),
                 found["confidence"].to_numpy(np.float64),
@@ -129,16 +129,16 @@ def _matched(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame)
                 own[CORNERS].to_numpy(np.float64),
             )
         )
-    return matched
+    return pairs
 
 
 def metrics_of_structures(
     predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame, params: EvaluateStructures
 ) -> Metrics:
     """Return the contents of the headline file and the detail file, from the tables of predictions and true boxes."""
-    matched = _matched(predictions, test, boxes)
+    pairs = matched(predictions, test, boxes)
     found = with_intervals(
-        lambda chosen: structure_scores.scores([matched[at] for at in chosen], STRUCTURES, params.confidence),
+        lambda chosen: structure_scores.scores([pairs[at] for at in chosen], STRUCTURES, params.confidence),
         list(test["patient"]),
         params.bootstrap,
         params.seed,

@@ -4,6 +4,7 @@ Needs the images of pull and the tables of validate; leaves `images/<image id>.p
 in `data/<data set>/prepare`.
 """
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def run(data_set: str) -> None:
 
 def open_cache(params: Preparation, top: Path | None = None) -> ItemCache:
     """Open the images prepared before in the same way."""
-    return ItemCache("prepare", [images, preparation], params, top)
+    return ItemCache("prepare", [images, preparation, sys.modules[__name__]], params, top)
 
 
 def prepare_images(
