@@ -21,6 +21,7 @@ Box table, one row per box: `image`, `file` (a snapshot may use an id twice), `s
 and `x0, y0, x1, y1` in px of the image, where pixel (i, j) covers [j, j+1] x [i, i+1].
 """
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -45,18 +46,17 @@ IMAGE_COLUMNS = (
 )
 BOX_COLUMNS = ("image", "file", "structure", "x0", "y0", "x1", "y1")
 CORNERS = ["x0", "y0", "x1", "y1"]
-NUMERIC = {"width": "int64", "height": "int64"} | dict.fromkeys(CORNERS, "float64")
+FLOATS = (*CORNERS, "confidence", "brightness", "sharpness")
+NUMERIC = {"width": "int64", "height": "int64"} | dict.fromkeys(FLOATS, "float64")
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table that a stage wrote: sizes and corners as numbers, all else as text.
+    """Read a table that a stage wrote (`parse_table`).
 
     Raises SonotraceError where the file is missing or is not such a table.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        types = {name: kind for name, kind in NUMERIC.items() if name in table.columns}
-        return table.replace({name: {"": "nan"} for name in CORNERS if name in types}).astype(types)
+        return parse_table(path.read_bytes())
     except FileNotFoundError:
         raise SonotraceError(f"{path}: not there; run `dvc repro` to make it") from None
     except ValueError as error:
@@ -64,6 +64,13 @@ def read_table(path: Path) -> pd.DataFrame:
         raise SonotraceError(
             f"{path}: not a table this stage can read ({reason}); remove it and run `dvc repro`"
         ) from None
+
+
+def parse_table(content: bytes) -> pd.DataFrame:
+    """Read a CSV table: what NUMERIC names as numbers, all else as text; raises ValueError where it is none."""
+    table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+    types = {name: kind for name, kind in NUMERIC.items() if name in table.columns}
+    return table.replace({name: {"": "nan"} for name in FLOATS if name in types}).astype(types)
 
 
 def image_table(rows: list[dict[str, object]]) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """What a commit, branch, tag, experiment or the workspace holds, read where it lies; nothing is checked out."""
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from functools import cached_property
@@ -15,11 +14,10 @@ from sonotrace.errors import SonotraceError
 from sonotrace.lineage.history import LOCK, History, folder_md5
 from sonotrace.lineage.store import Store, md5_of
 from sonotrace.lineage.tree import CODE, Link, Step, flat, steps
-from sonotrace.manifest import CORNERS, NUMERIC
+from sonotrace.manifest import parse_table
 
 WORKSPACE = "workspace"
 FETCH = "`dvc fetch --all-commits`, of an experiment `dvc exp pull`"
-_STATISTICS = {"brightness": "float64", "sharpness": "float64", "confidence": "float64"}
 
 
 class Revision:
@@ -92,19 +90,13 @@ class Revision:
         return found | {path: md5_of(file) for path, file in paths.items() if "__pycache__" not in path}
 
     def table(self, path: str) -> pd.DataFrame | None:
-        """Return a table that a stage wrote, or None, with a note, where it is not to be had.
-
-        Sizes, corners, statistics and confidences are numbers, all else is text.
-        """
+        """Return a table that a stage wrote, or None, with a note, where it is not to be had."""
         made = {link.path: link for step in self.stages.values() for link in step.outputs}
         content = self._output(path, made.get(path))
         if content is None:
             return None
         try:
-            table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-            types = {name: kind for name, kind in (NUMERIC | _STATISTICS).items() if name in table.columns}
-            blank: Any = {name: {"": "nan"} for name in (*CORNERS, *_STATISTICS) if name in types}
-            return table.replace(blank).astype(types)
+            return parse_table(content)
         except ValueError as error:
             self.notes.append(f"{path} is no table ({str(error).splitlines()[0]}); `dvc repro` makes it anew")
             return None

@@ -126,7 +126,6 @@ def _metrics(data_set: str) -> Iterator[str]:
         if data_set == "planes":
             again = metrics_of_planes(predictions, params)
         else:
-            predictions = predictions.astype({"confidence": float})
             again = metrics_of_structures(
                 predictions, test, read_table(folder(data_set, "prepare") / "boxes.csv"), params
             )
