@@ -32,7 +32,6 @@ from pathlib import Path
 import yaml
 from measure import REPOSITORY, alternate, print_table, ratio, spread, tell, timed
 
-from sonotrace.manifest import read_table
 from sonotrace.parallel import available_cores
 from sonotrace.snapshot import images_below
 
@@ -204,11 +203,8 @@ def size(folder: Path) -> int:
 def size_of_changed(checkout: Path, new: list[Path]) -> int:
     """Return the bytes of the new images, of what was prepared from them and of their copies."""
     names = {image.stem for image in new}
-    copies = read_table(checkout / "data/planes/augment/copies.csv")
     made = [checkout / "data/planes/prepare/images" / f"{name}.png" for name in names]
-    made += [
-        checkout / "data/planes/augment/images" / f"{copy}.png" for copy in copies["copy"][copies["image"].isin(names)]
-    ]
+    made += [checkout / "data/planes/augment/images" / f"{name}.tif" for name in names]
     return sum(path.stat().st_size for path in [*new, *made] if path.is_file())
 
 

@@ -179,16 +179,14 @@ def test_each_change_costs_what_it_changed(run):
     assert added["augment"] in {0, 2}
     assert run(SNAPSHOT) == NOTHING
     assert run(SNAPSHOT, {"augment.seed": 2}) == NOTHING | {"augment": first["augment"]}
-    assert run(SNAPSHOT, {"augment.copies": 3}) == NOTHING | {"augment": first["augment"] // 2}
+    assert run(SNAPSHOT, {"augment.copies": 3}) == NOTHING | {"augment": first["augment"] // 2 * 3}
     assert run(SNAPSHOT, {"prepare.width": 48}) == first | {"validate": 0}
     assert run(SNAPSHOT) == NOTHING
 
 
-def test_a_renamed_file_is_neither_decoded_nor_resized_again(run):
+def test_a_renamed_file_costs_nothing(run):
     run(SNAPSHOT)
-    renamed = {f"{name}_renamed": value for name, value in SNAPSHOT.items()}
-    made = run(renamed)
-    assert (made["validate"], made["prepare"]) == (0, 0)  # the copies' seeds follow the name
+    assert run({f"{name}_renamed": value for name, value in SNAPSHOT.items()}) == NOTHING
 
 
 @pytest.mark.parametrize("harm", ["alter", "shorten", "remove"])

@@ -26,13 +26,13 @@ class Change:
     contrast: float
 
 
-def draw(params: AugmentOne, image: str, copy: int, width: int, height: int) -> Change:
-    """Draw the change for copy number `copy` of the image with id `image`.
+def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) -> Change:
+    """Draw the change for copy number `copy` of the image whose bytes, as it was pulled, have that sha256.
 
-    The generator's seed is a hash of the parameters' seed, the id and the number, so that another
-    image in the data set changes nothing here.
+    The generator's seed is a hash of the parameters' seed, the bytes and the number, so that neither
+    another image in the data set nor another name of this one changes anything here.
     """
-    key = hashlib.sha256(f"{params.seed}:{copy}:{image}".encode()).digest()
+    key = hashlib.sha256(f"{params.seed}:{copy}:{sha256}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(key))
     least, most = params.rotation
 

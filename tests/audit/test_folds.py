@@ -13,6 +13,7 @@ from sonotrace.images import write_png
 from sonotrace.params import load
 from sonotrace.planes import PLANES
 from sonotrace.stages import augment
+from sonotrace.stages.train_cnn import View
 
 
 def _table(rows):
@@ -85,10 +86,11 @@ def test_the_net_sees_the_copies_that_augment_makes(work):
     for name in ("prepared", "here", "there"):
         (work / name).mkdir()
     write_png(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8), work / "prepared/a.png")
-    views = audit_folds._views(["a"], work / "prepared", params, work / "here")
+    table = pd.DataFrame({"image": ["a"], "sha256": ["0" * 64]})
+    (views,) = audit_folds._views(table, work / "prepared", params, work / "here")
     with augment.open_cache(params) as cache:
-        augment.copies_of("a", [], np.empty((0, 4)), params, work / "prepared", work / "there", cache)
-    assert views == [[work / "prepared/a.png", *(work / f"here/a__{copy}.png" for copy in range(1, params.copies + 1))]]
-    there = sorted((work / "there").iterdir())
-    assert len(there) == params.copies
-    assert [path.read_bytes() for path in there] == [path.read_bytes() for path in views[0][1:]]
+        original = augment.Original("a", "0" * 64, [], np.empty((0, 4)))
+        augment.copy_image(original, params, work / "prepared", work / "there", cache)
+    assert views[0] == View(work / "prepared/a.png")
+    assert views[1:] == [View(work / "here/a.tif", page) for page in range(1, params.copies + 1)]
+    assert (work / "here/a.tif").read_bytes() == (work / "there/a.tif").read_bytes()

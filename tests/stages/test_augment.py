@@ -1,15 +1,17 @@
 """Copies of training images, seeded image by image."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from sonotrace.images import read_grey, write_png
+from sonotrace.images import read_page, write_png
 from sonotrace.manifest import CORNERS, read_table
 from sonotrace.outputs import write_csv, write_json
 from sonotrace.params import AugmentOne
-from sonotrace.stages.augment import copies_of, copy_name, images_to_augment, open_cache, run
+from sonotrace.stages.augment import Original, copy_image, copy_name, open_cache, originals, run
 
 WIDTH, HEIGHT = 64, 48
 
@@ -19,13 +21,18 @@ def _picture(image):
     return np.random.default_rng(seed).integers(1, 256, (HEIGHT, WIDTH), dtype=np.uint8)
 
 
+def _sha256(image):
+    return hashlib.sha256(image.encode()).hexdigest()
+
+
 @pytest.fixture
 def prepared(work):
     """Lay out split.csv, prepared images and boxes; rows are image -> (side, source image)."""
 
     def lay_out(rows):
         table = pd.DataFrame(
-            [(image, side, source) for image, (side, source) in rows.items()], columns=["image", "side", "source_image"]
+            [(image, _sha256(image), side, source) for image, (side, source) in rows.items()],
+            columns=["image", "sha256", "side", "source_image"],
         )
         write_csv(table, work / "data/structures/split/split.csv")
         (work / "data/structures/prepare/images").mkdir(parents=True, exist_ok=True)
@@ -42,8 +49,14 @@ def prepared(work):
 
 def _outputs(work):
     out = work / "data/structures/augment"
-    images = {path.stem: path.read_bytes() for path in (out / "images").iterdir()}
-    return images, read_table(out / "copies.csv"), read_table(out / "boxes.csv")
+    copies = read_table(out / "copies.csv")
+    assert {path.name for path in (out / "images").iterdir()} == {f"{image}.tif" for image in copies["image"]}
+    images = {
+        str(copy): read_page(out / f"images/{image}.tif", page).tobytes()
+        for image, rows in copies.groupby("image")
+        for page, copy in enumerate(rows["copy"], 1)
+    }
+    return images, copies, read_table(out / "boxes.csv")
 
 
 ROWS = {"a": ("train", ""), "b": ("val", ""), "c": ("train", ""), "d": ("test", "")}
@@ -64,7 +77,7 @@ def test_copies_differ_from_the_original_and_from_each_other(work, prepared):
     prepared(ROWS)
     run("structures")
     pictures = [_picture("a")]
-    pictures += [read_grey(work / f"data/structures/augment/images/a__{copy}.png") for copy in (1, 2, 3)]
+    pictures += [read_page(work / "data/structures/augment/images/a.tif", page) for page in (1, 2, 3)]
     assert len({picture.tobytes() for picture in pictures}) == 4
     assert all(picture.shape == (HEIGHT, WIDTH) for picture in pictures)
 
@@ -91,6 +104,20 @@ def test_another_image_and_another_copy_change_no_other(work, prepared, set_para
     assert before.items() <= after.items()
     same = boxes[boxes["image"].isin(boxes_before["image"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(same, boxes_before)
+
+
+def test_another_name_gives_the_same_copies(work, prepared):
+    prepared(ROWS)
+    run("structures")
+    before, *_ = _outputs(work)
+    at = work / "data/structures"
+    (at / "prepare/images/a.png").rename(at / "prepare/images/z.png")
+    for name in ("split/split.csv", "prepare/boxes.csv"):
+        content = (at / name).read_text()
+        (at / name).write_text(content.replace("\na,", "\nz,"))
+    run("structures")
+    after, *_ = _outputs(work)
+    assert after == {name.replace("a__", "z__"): picture for name, picture in before.items()}
 
 
 def test_another_seed_gives_other_copies(work, prepared, set_param):
@@ -126,7 +153,8 @@ def test_sources_that_come_as_several_copies_are_not_augmented_again(work, prepa
         }
     )
     table = read_table(work / "data/structures/split/split.csv")
-    assert images_to_augment(table, before=False) == ["other", "plain", "t.rf.1"]
+    boxes = read_table(work / "data/structures/prepare/boxes.csv")
+    assert [original.image for original in originals(table, False, boxes)] == ["other", "plain", "t.rf.1"]
 
     run("structures")
     assert set(_outputs(work)[1]["image"]) == {"other", "plain", "t.rf.1"}
@@ -141,9 +169,9 @@ def test_boxes_move_with_their_copy(tmp_path):
     boxes = pd.DataFrame([beyond, within], columns=["image", "structure", *CORNERS])
     with open_cache(params, tmp_path) as cache:
         structures, corners = list(boxes["structure"]), boxes[CORNERS].to_numpy()
-        moved = copies_of("a", structures, corners, params, tmp_path, tmp_path, cache)
+        moved = copy_image(Original("a", "0", structures, corners), params, tmp_path, tmp_path, cache)
     assert moved == [("a__1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25)]
-    assert (read_grey(tmp_path / "a__1.png") == _picture("a")[:, ::-1]).all()
+    assert (read_page(tmp_path / "a.tif", 1) == _picture("a")[:, ::-1]).all()
     assert boxes["image"].tolist() == ["a", "a"]
 
 

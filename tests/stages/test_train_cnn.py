@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images import write_png
+from sonotrace.images import encode_pages, write_png
 from sonotrace.planes import PLANES
-from sonotrace.stages.train_cnn import class_weights, one_hot, run, schedule, stack, views
+from sonotrace.stages.train_cnn import View, class_weights, one_hot, run, schedule, stack, views
 
 
 @st.composite
@@ -97,21 +97,20 @@ def test_training_images_come_with_their_copies_original_first():
         {"image": ["a", "b", "c"], "label": ["brain", "femur", "thorax"], "side": ["train", "val", "train"]}
     )
     copies = pd.DataFrame({"copy": ["a__1", "a__2", "c__1"], "image": ["a", "a", "c"]})
-    found = [([path.as_posix() for path in files], label) for files, label in views(table, copies)]
+    found = [([(view.file.as_posix(), view.page) for view in shown], label) for shown, label in views(table, copies)]
     prepared, augmented = "data/planes/prepare/images", "data/planes/augment/images"
     assert found == [
-        ([f"{prepared}/a.png", f"{augmented}/a__1.png", f"{augmented}/a__2.png"], "brain"),
-        ([f"{prepared}/c.png", f"{augmented}/c__1.png"], "thorax"),
+        ([(f"{prepared}/a.png", 0), (f"{augmented}/a.tif", 1), (f"{augmented}/a.tif", 2)], "brain"),
+        ([(f"{prepared}/c.png", 0), (f"{augmented}/c.tif", 1)], "thorax"),
     ]
     assert views(table, copies[:0])[1] == ([*views(table, copies)[1][0][:1]], "thorax")
 
 
 def test_images_are_stacked_as_they_are(tmp_path):
     pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 6), dtype=np.uint8)
-    files = [tmp_path / f"{number}.png" for number in range(3)]
-    for picture, file in zip(pictures, files, strict=True):
-        write_png(picture, file)
-    stacked = stack(files)
+    write_png(pictures[0], tmp_path / "a.png")
+    (tmp_path / "a.tif").write_bytes(encode_pages(list(pictures[1:])))
+    stacked = stack([View(tmp_path / "a.png"), View(tmp_path / "a.tif", 1), View(tmp_path / "a.tif", 2)])
     assert stacked.dtype == np.float32
     assert (stacked == pictures[..., None]).all()
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images import write_png
+from sonotrace.images import encode_pages, read_grey, write_png
 from sonotrace.manifest import CORNERS
 from sonotrace.outputs import write_csv
 from sonotrace.params import PrepareOne, load
@@ -33,14 +33,17 @@ def test_label_lines_hold_class_centre_and_size_in_shares():
 def augmented(work):
     table = pd.DataFrame({"image": ["a", "b", "c", "e"], "side": ["train", "val", "test", "train"]})
     corners = (16, 8, 48, 24)
-    for stage, names in (("prepare", table["image"]), ("augment", ["a__1"])):
-        (work / "data/structures" / stage / "images").mkdir(parents=True)
-        for name in names:
-            write_png(_picture(), work / "data/structures" / stage / "images" / f"{name}.png")
+    at = work / "data/structures"
+    for stage in ("prepare", "augment"):
+        (at / stage / "images").mkdir(parents=True)
+    for name in table["image"]:
+        write_png(_picture(), at / "prepare/images" / f"{name}.png")
+    (at / "augment/images/a.tif").write_bytes(encode_pages([_picture() + 1, _picture() + 2]))
     boxes = _boxes([("a", "MIDLINE_FALX", *corners), ("b", "CSP", *corners), ("c", "CSP", *corners)])
     write_csv(boxes, work / "data/structures/prepare/boxes.csv")
     write_csv(_boxes([("a__1", "CHOROID_PLEXUS", *corners)]), work / "data/structures/augment/boxes.csv")
-    write_csv(pd.DataFrame({"copy": ["a__1"], "image": ["a"]}), work / "data/structures/augment/copies.csv")
+    copies = pd.DataFrame({"copy": ["a__1", "a__2"], "image": ["a", "a"]})
+    write_csv(copies, work / "data/structures/augment/copies.csv")
     return table
 
 
@@ -53,12 +56,14 @@ def test_sides_stay_apart_and_test_images_are_never_shown(work, augmented):
     names = {
         side: sorted(path.stem for path in (work / "run" / side / "images").iterdir()) for side in ("train", "val")
     }
-    assert names == {"train": ["a", "a__1", "e"], "val": ["b"]}
-    assert count == 3
+    assert names == {"train": ["a", "a__1", "a__2", "e"], "val": ["b"]}
+    assert count == 4
     assert not list((work / "run").rglob("c.*"))
     for side, images in names.items():
         assert sorted(path.stem for path in (work / "run" / side / "labels").iterdir()) == images
-        assert all((work / "run" / side / "images" / f"{image}.png").read_bytes() for image in images)
+        for image in images:
+            picture = read_grey(work / "run" / side / "images" / f"{image}.png")
+            assert (picture == int(image.partition("__")[2] or 0)).all()
     content = yaml.safe_load(card.read_text())
     assert list(content["names"].values()) == list(STRUCTURES)
     assert (content["train"], content["val"]) == ("train/images", "val/images")
@@ -71,7 +76,7 @@ def test_the_class_of_a_label_line_names_the_structure_of_the_box(work, augmente
         path.stem: [names[int(line.split()[0])] for line in path.read_text().splitlines()]
         for path in (work / "run").rglob("labels/*.txt")
     }
-    assert found == {"a": ["MIDLINE_FALX"], "a__1": ["CHOROID_PLEXUS"], "b": ["CSP"], "e": []}
+    assert found == {"a": ["MIDLINE_FALX"], "a__1": ["CHOROID_PLEXUS"], "a__2": [], "b": ["CSP"], "e": []}
 
 
 @pytest.mark.parametrize("side", ["train", "val"])

@@ -13,7 +13,8 @@ from sonotrace.parallel import in_order
 from sonotrace.params import AugmentOne, PrepareOne, TrainCnn
 from sonotrace.progress import bar, native_noise_hidden, say
 from sonotrace.stages import STATE, folder
-from sonotrace.stages.augment import copies_of, copy_name, open_cache
+from sonotrace.stages.augment import Original, copy_image, open_cache
+from sonotrace.stages.train_cnn import View, class_weights, set_up, stack, training_batches, views_of
 
 BATCH = 32
 """Images named at once."""
@@ -87,13 +88,11 @@ def out_of_fold(
     environment.use_threads(params.threads)
     environment.use_device(params.device)
     with native_noise_hidden():
-        from sonotrace.stages.train_cnn import set_up
-
         set_up(params)
     prepared = folder("planes", "prepare") / "images"
     probabilities = np.empty((len(table), len(names)), np.float64)
     with scratch(STATE / "audit") as copied:
-        views = _views(list(table["image"]), prepared, augmentation, copied)
+        views = _views(table, prepared, augmentation, copied)
         labels = [str(label) for label in table["label"]]
         for number in range(int(fold.max()) + 1):
             held_out = np.flatnonzero(fold == number)
@@ -110,30 +109,31 @@ def out_of_fold(
     return probabilities.round(6)
 
 
-def _views(images: list[str], prepared: Path, params: AugmentOne, copied: Path) -> list[list[Path]]:
-    """Write the copies that augment makes, of every image, and return each image's files, the original first.
+def _views(table: pd.DataFrame, prepared: Path, params: AugmentOne, copied: Path) -> list[list[View]]:
+    """Write the copies that augment makes, of every image, and return each image's views, the original first.
 
     Those that augment made before are taken over; the others are not noted, since DVC will not keep them.
     """
     cache = open_cache(params)
 
-    def one(image: str) -> list[Path]:
-        copies_of(image, [], np.empty((0, 4)), params, prepared, copied, cache)
-        copies = (copied / f"{copy_name(image, copy)}.png" for copy in range(1, params.copies + 1))
-        return [prepared / f"{image}.png", *copies]
+    def one(row: tuple[str, str]) -> list[View]:
+        image, sha256 = row
+        if params.copies:
+            copy_image(Original(image, sha256, [], np.empty((0, 4))), params, prepared, copied, cache)
+        return views_of(image, prepared, copied, params.copies)
 
-    with bar("copies", len(images)) as advance:
+    with bar("copies", len(table)) as advance:
         views = []
-        for files in in_order(one, images):
-            views.append(files)
+        for shown in in_order(one, zip(table["image"], table["sha256"], strict=True)):
+            views.append(shown)
             advance(1)
     return views
 
 
 def _fold(
     what: str,
-    train: list[tuple[list[Path], str]],
-    held_out: list[Path],
+    train: list[tuple[list[View], str]],
+    held_out: list[View],
     names: tuple[str, ...],
     params: TrainCnn,
     preparation: PrepareOne,
@@ -142,7 +142,6 @@ def _fold(
     import keras
 
     from sonotrace.cnn import build
-    from sonotrace.stages.train_cnn import class_weights, stack, training_batches
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(params.seed)

@@ -7,7 +7,7 @@ the loss and accuracy of each epoch in `plots/train_cnn`.
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,23 @@ from numpy.typing import NDArray
 
 from sonotrace import environment
 from sonotrace.errors import SonotraceError
-from sonotrace.images import read_grey
+from sonotrace.images import Grey, read_grey, read_page
 from sonotrace.manifest import read_table
 from sonotrace.params import TrainCnn, load
 from sonotrace.planes import classes_in
 from sonotrace.progress import bar, epoch_log, native_noise_hidden, say
 from sonotrace.stages import MODELS, PLOTS, folder
+
+
+class View(NamedTuple):
+    """What an epoch may show of an image: the prepared image or, by its page, an augmented copy."""
+
+    file: Path
+    page: int = 0
+
+    def read(self) -> Grey:
+        """Read it, shape (height, width)."""
+        return read_page(self.file, self.page) if self.page else read_grey(self.file)
 
 
 def run() -> None:
@@ -71,17 +82,20 @@ def run() -> None:
     write_keras(model, {"planes": list(names), "prepare": preparation.model_dump()}, MODELS["planes"])
 
 
-def views(table: pd.DataFrame, copies: pd.DataFrame) -> list[tuple[list[Path], str]]:
-    """Return, for each training image, its files (the original first, then copies) and its plane."""
+def views(table: pd.DataFrame, copies: pd.DataFrame) -> list[tuple[list[View], str]]:
+    """Return, for each training image, its views (the original first, then copies) and its plane."""
     prepared, augmented = folder("planes", "prepare") / "images", folder("planes", "augment") / "images"
-    by_image = copies.groupby("image")["copy"].agg(list).to_dict()
+    numbers = copies.groupby("image").size()
     return [
-        (
-            [prepared / f"{row.image}.png", *(augmented / f"{copy}.png" for copy in by_image.get(row.image, []))],
-            str(row.label),
-        )
+        (views_of(row.image, prepared, augmented, numbers.get(row.image, 0)), str(row.label))
         for row in table[table["side"] == "train"].itertuples()
     ]
+
+
+def views_of(image: str, prepared: Path, augmented: Path, copies: int) -> list[View]:
+    """Return the views of one image, the original first."""
+    of_copies = (View(augmented / f"{image}.tif", page) for page in range(1, copies + 1))
+    return [View(prepared / f"{image}.png"), *of_copies]
 
 
 def schedule(step: int, images: int, view_count: int, batch: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -109,9 +123,9 @@ def class_weights(labels: list[str], names: Sequence[str]) -> dict[int, float]:
     return {index: len(labels) / (present * count) if count else 0.0 for index, count in enumerate(counts)}
 
 
-def stack(files: list[Path]) -> NDArray[np.float32]:
-    """Read prepared images as one array, shape (n, height, width, 1), 0 to 255."""
-    return np.stack([read_grey(file) for file in files])[..., None].astype(np.float32)
+def stack(shown: list[View]) -> NDArray[np.float32]:
+    """Read views as one array, shape (n, height, width, 1), 0 to 255."""
+    return np.stack([view.read() for view in shown])[..., None].astype(np.float32)
 
 
 def one_hot(labels: list[str], names: Sequence[str]) -> NDArray[np.float32]:
@@ -119,11 +133,11 @@ def one_hot(labels: list[str], names: Sequence[str]) -> NDArray[np.float32]:
     return np.eye(len(names), dtype=np.float32)[[names.index(label) for label in labels]]
 
 
-def training_batches(train: list[tuple[list[Path], str]], names: Sequence[str], batch: int, seed: int) -> Any:
+def training_batches(train: list[tuple[list[View], str]], names: Sequence[str], batch: int, seed: int) -> Any:
     """Return a Keras data set of all batches; images (batch, height, width, 1), planes one-hot."""
     from keras.utils import PyDataset
 
-    view_count = max(len(files) for files, _ in train)
+    view_count = max(len(views) for views, _ in train)
 
     class TrainingBatches(PyDataset):  # type: ignore[misc]
         """All batches of the training, numbered through from the first epoch to the last."""
@@ -133,8 +147,8 @@ def training_batches(train: list[tuple[list[Path], str]], names: Sequence[str], 
         def __getitem__(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             chosen, turns = schedule(step, len(train), view_count, batch, seed)
             rows = [train[index] for index in chosen]
-            files = [files[turn % len(files)] for (files, _), turn in zip(rows, turns, strict=True)]
-            return stack(files), one_hot([label for _, label in rows], names)
+            shown = [views[turn % len(views)] for (views, _), turn in zip(rows, turns, strict=True)]
+            return stack(shown), one_hot([label for _, label in rows], names)
 
     return TrainingBatches()
 
@@ -143,15 +157,15 @@ def _validation_batches(val: pd.DataFrame, names: Sequence[str], batch: int) -> 
     from keras.utils import PyDataset
 
     images = folder("planes", "prepare") / "images"
-    files = [images / f"{image}.png" for image in val["image"]]
+    shown = [View(images / f"{image}.png") for image in val["image"]]
     labels = list(val["label"])
 
     class ValidationBatches(PyDataset):  # type: ignore[misc]
-        num_batches = math.ceil(len(files) / batch)
+        num_batches = math.ceil(len(shown) / batch)
 
         def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             part = slice(index * batch, (index + 1) * batch)
-            return stack(files[part]), one_hot(labels[part], names)
+            return stack(shown[part]), one_hot(labels[part], names)
 
     return ValidationBatches()
 

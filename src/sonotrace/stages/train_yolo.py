@@ -12,6 +12,7 @@ import pandas as pd
 
 from sonotrace import environment
 from sonotrace.errors import SonotraceError
+from sonotrace.images import STORED, read_page, write_png
 from sonotrace.manifest import read_table
 from sonotrace.outputs import scratch
 from sonotrace.params import PrepareOne, TrainYolo, load
@@ -61,8 +62,8 @@ def lay_out(table: pd.DataFrame, work: Path, preparation: PrepareOne) -> tuple[P
     """Lay the train and val sides out as Ultralytics reads them; return the card and the train count.
 
     Images are links, since Ultralytics writes caches beside them and mends some files in place;
-    copies of training images stand in `train` too. Paths in the card are absolute, since
-    Ultralytics resolves others against a settings file.
+    copies of training images stand in `train` too, each a file. Paths in the card are absolute,
+    since Ultralytics resolves others against a settings file.
     """
     prepare, augment = folder("structures", "prepare"), folder("structures", "augment")
     copies = read_table(augment / "copies.csv")
@@ -73,16 +74,16 @@ def lay_out(table: pd.DataFrame, work: Path, preparation: PrepareOne) -> tuple[P
             "change split.structures.salt"
         )
     lines = label_lines(pd.concat([read_table(prepare / "boxes.csv"), read_table(augment / "boxes.csv")]), preparation)
-    for side, images, source in (
-        ("train", train, prepare),
-        ("val", val, prepare),
-        ("train", copies[copies["image"].isin(train)]["copy"], augment),
-    ):
+    for side, images in (("train", train), ("val", val)):
         for kind in ("images", "labels"):
-            (work / side / kind).mkdir(parents=True, exist_ok=True)
+            (work / side / kind).mkdir(parents=True)
         for image in images:
-            (work / side / "images" / f"{image}.png").symlink_to((source / "images" / f"{image}.png").resolve())
+            (work / side / "images" / f"{image}.png").symlink_to((prepare / "images" / f"{image}.png").resolve())
             (work / side / "labels" / f"{image}.txt").write_text(lines.get(image, ""))
+    for image, rows in copies[copies["image"].isin(train)].groupby("image"):
+        for page, copy in enumerate(rows["copy"], 1):
+            write_png(read_page(augment / "images" / f"{image}.tif", page), work / f"train/images/{copy}.png", STORED)
+            (work / f"train/labels/{copy}.txt").write_text(lines.get(copy, ""))
     names = "".join(f"  {index}: {name}\n" for index, name in enumerate(STRUCTURES))
     card = work / "data.yaml"
     card.write_text(f"path: {work}\ntrain: train/images\nval: val/images\nnames:\n{names}")
