@@ -14,6 +14,7 @@ Image table, one row per row or image of the snapshot:
 | labelled_by | where the label stands: `table:line` or a label file; empty where there is none |
 | official_split | `train`, `val` or `test` where the snapshot says so, else empty |
 | scanner | make and model where the snapshot says so, else empty |
+| site | where it was taken, where the label table says so, else empty |
 | mm_per_px_x, mm_per_px_y | size of a pixel, mm, where the snapshot says so, else empty |
 | refused | why pull could not take it in, as `reason: detail`, else empty |
 
@@ -40,6 +41,7 @@ IMAGE_COLUMNS = (
     "labelled_by",
     "official_split",
     "scanner",
+    "site",
     "mm_per_px_x",
     "mm_per_px_y",
     "refused",

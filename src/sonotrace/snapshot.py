@@ -33,6 +33,7 @@ class Listed:
     labelled_by: str = ""
     official_split: str = ""
     scanner: str = ""
+    site: str = ""
     source_image: str = ""
     boxes: list[Box] = field(default_factory=list)
     refused: str = ""

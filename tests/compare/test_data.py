@@ -171,19 +171,23 @@ def test_a_patient_who_changes_sides_is_counted_even_without_a_common_image(proj
     assert moves == [{"from": "test", "to": "train", "images": 0, "patients": 1}]
 
 
-def test_sites_count_where_the_manifest_has_them(project):
+def test_sites_count_where_either_manifest_names_one(project):
     table = _states(project, "planes", rows(4, site="north"), [row(0, site="south"), *rows(4, site="north")[1:]])
     assert [(group["name"], group["a"], group["b"]) for group in described(table)["groups"]["site"]] == [
         ("north", 4, 3),
         ("south", 0, 1),
     ]
-    assert "site" not in described(_one_without_sites(project))["groups"]
-
-
-def _one_without_sites(project):
-    project.state("plain", tables("planes", rows(4)))
-    one, other = both("a", "plain", project.top)
-    return joined(images_of(one, "planes"), images_of(other, "planes"))
+    project.state("unnamed", tables("planes", rows(4)))
+    older = tables("planes", rows(4))
+    manifest = older["data/planes/pull/manifest.csv"]
+    older["data/planes/pull/manifest.csv"] = manifest.drop(columns="site")
+    project.state("older", older)
+    found = {}
+    for before, after in (("a", "unnamed"), ("unnamed", "unnamed"), ("a", "older")):
+        one, other = both(before, after, project.top)
+        groups = described(joined(images_of(one, "planes"), images_of(other, "planes")))["groups"]
+        found[before, after] = [group["name"] for group in groups.get("site", [])]
+    assert found == {("a", "unnamed"): ["north", "unknown"], ("unnamed", "unnamed"): [], ("a", "older"): []}
 
 
 def test_rows_without_an_image_do_not_count_and_of_an_id_twice_the_file_in_use_does(project):

@@ -74,6 +74,11 @@ def test_the_plain_table_gives_label_and_line(tmp_path):
     assert second.file == tmp_path / "Patient2_Plane3_1_of_1.JPG"
 
 
+def test_a_column_site_says_where_an_image_was_taken(tmp_path):
+    found = _snapshot(tmp_path, "Image_name,Plane,Site\na,Fetal brain,North\nb,Fetal brain,\n", ["a.png", "b.png"])
+    assert [entry.site for entry in found.values()] == ["North", ""]
+
+
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_the_official_table_gives_side_and_scanner(tmp_path, ends, mark):

@@ -41,6 +41,7 @@ def _row(image, content=b"", **values):
         "labelled_by": f"t.csv:{image}",
         "official_split": "",
         "scanner": "",
+        "site": "",
         "mm_per_px_x": "",
         "mm_per_px_y": "",
         "refused": "",
@@ -381,6 +382,7 @@ def test_the_data_report_counts_and_names_nobody(work, set_param, pulled):
         "boxes_by_structure": {"CSP": 1, "MIDLINE_FALX": 1},
         "images_by_size_px": {f"{WIDTH}x{HEIGHT}": 5},
         "images_by_scanner": {"Voluson E6": 5},
+        "images_by_site": {"unknown": 5},
     }
 
 

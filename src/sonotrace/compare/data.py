@@ -126,7 +126,10 @@ def _numbered(table: pd.DataFrame) -> pd.DataFrame:
 def described(table: pd.DataFrame) -> dict[str, Any]:
     """Return the counts of a joined table: images, patients, moves between sides, and each group; nobody is named."""
     kinds = table["changes"].str.split("; ")
-    groups = {"class": "label", "side": "side", "scanner": "scanner", "site": "site"}
+    groups = {"class": "label", "side": "side", "scanner": "scanner"}
+    sites = table.filter(["site_before", "site_after"])
+    if (sites.notna() & (sites != UNKNOWN)).any(axis=None):
+        groups["site"] = "site"
     return {
         "images": {
             "a": int(table["image_before"].notna().sum()),

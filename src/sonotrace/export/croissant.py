@@ -39,6 +39,7 @@ IMAGE_FIELDS = {
     "labelled_by": ("TEXT", "where in the snapshot the label stands"),
     "official_split": ("TEXT", "train, val or test, where the snapshot says so"),
     "scanner": ("TEXT", "make and model, where the snapshot says so"),
+    "site": ("TEXT", "where it was taken, where the label table says so"),
     "mm_per_px_x": ("TEXT", "width of a pixel, mm, where the snapshot says so"),
     "mm_per_px_y": ("TEXT", "height of a pixel, mm, where the snapshot says so"),
     "refused": ("TEXT", "why the row could not be taken in, else empty"),

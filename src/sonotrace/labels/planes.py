@@ -16,7 +16,7 @@ def read_snapshot(folder: Path, table: str) -> list[Listed]:
 
     `table` is a CSV with the columns `Image_name` and `Plane`, separated by commas or semicolons;
     `Train` (1: train, 0: test) and `US_Machine` are used where they stand, as in the official
-    table of FETAL_PLANES_DB (Burgos-Artizzu et al. 2020). Rows without an image have no file,
+    table of FETAL_PLANES_DB (Burgos-Artizzu et al. 2020), and so is `Site`. Rows without an image have no file,
     images without a row have no `labelled_by`.
 
     Where no file below has the table's name, every image must lie in a folder that names its plane, such
@@ -44,6 +44,7 @@ def read_snapshot(folder: Path, table: str) -> list[Listed]:
                 labelled_by=f"{table}:{line}",
                 official_split=_SIDES.get(row.get("Train", ""), ""),
                 scanner=row.get("US_Machine", ""),
+                site=row.get("Site", ""),
             )
             for file in images.get(image, [None])
         )

@@ -213,6 +213,7 @@ def _row(entry: Listed, came: Brought, patient: re.Pattern[str]) -> dict[str, ob
         "labelled_by": PurePosixPath(entry.labelled_by).name if came.image else entry.labelled_by,
         "official_split": entry.official_split,
         "scanner": came.scanner or entry.scanner,
+        "site": entry.site,
         "mm_per_px_x": f"{came.mm_per_px[0]:.6g}" if came.mm_per_px else "",
         "mm_per_px_y": f"{came.mm_per_px[1]:.6g}" if came.mm_per_px else "",
         "refused": refused,

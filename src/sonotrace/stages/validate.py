@@ -191,9 +191,7 @@ def set_copies_apart(
     """
     labels = accepted["label"] if data_set == "planes" else _box_labels(accepted, boxes)
     drop: dict[int, tuple[str, str]] = {}
-    for _, group in accepted.groupby("sha256", sort=True):
-        if len(group) == 1:
-            continue
+    for _, group in accepted[accepted["sha256"].duplicated(keep=False)].groupby("sha256", sort=True):
         if len(set(labels[group.index])) > 1:
             said = zip(group["labelled_by"], labels[group.index], strict=True)
             shown = " but ".join(f"{where} says {label or 'nothing'}" for where, label in list(said))
@@ -269,6 +267,7 @@ def describe(
         "images_by_plane" if data_set == "planes" else "boxes_by_structure": _count(classes),
         "images_by_size_px": _count(sizes),
         "images_by_scanner": _count(accepted["scanner"].replace("", "unknown")),
+        "images_by_site": _count(accepted["site"].replace("", "unknown")),
     }
 
 
