@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sonotrace import parallel
 from sonotrace.parallel import available_cores, in_order
 
 
@@ -31,6 +32,27 @@ def test_at_most_four_batches_a_worker_are_taken_ahead(workers, batch):
     for yielded, _ in enumerate(in_order(lambda item: item, items(), workers, batch), start=1):
         assert len(taken) < yielded + (4 * workers + 1) * batch
     assert len(taken) == 100
+
+
+@pytest.mark.parametrize(("quick", "here"), [(3600.0, 100), (0.0, 10)])
+def test_quick_batches_are_computed_by_the_caller_and_others_by_threads(monkeypatch, quick, here):
+    monkeypatch.setattr(parallel, "QUICK", quick)
+    found = list(in_order(lambda _: threading.get_ident(), range(100), 2, 10))
+    assert found.count(threading.get_ident()) == here  # the first batch tells how quick they are
+
+
+def test_threads_come_in_where_items_become_slow_and_go_where_they_become_quick(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(parallel, "perf_counter", lambda: now[0])
+
+    def work(item):
+        now[0] += 1 if 40 <= item < 50 else 0
+        return threading.get_ident()
+
+    found = list(in_order(work, range(300), 1, 10))
+    assert found[:50].count(threading.get_ident()) == 50
+    assert found[50:90].count(threading.get_ident()) == 0
+    assert found[100:].count(threading.get_ident()) == 200
 
 
 def test_as_many_items_are_under_way_as_there_are_workers():

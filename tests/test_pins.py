@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from sonotrace import pins
 from sonotrace.errors import SonotraceError
+from sonotrace.item_cache import ItemCache
 from sonotrace.sources import Snapshot
 
 CONTENTS = st.dictionaries(st.text("abc/", min_size=1, max_size=4), st.sampled_from("0123"), max_size=6)
@@ -118,3 +120,78 @@ def test_a_damaged_pin_is_named(tmp_path, text):
     (tmp_path / "pin.json").write_text(text)
     with pytest.raises(SonotraceError, match=r"pin\.json: not a pin; restore it with git"):
         pins.read(tmp_path)
+
+
+@pytest.fixture
+def known(tmp_path):
+    """Open what is known of files, as pull does; each call is another run."""
+    top = tmp_path / "repository"
+    (top / ".dvc").mkdir(parents=True)
+    (top / ".dvc/config").write_text("")
+    return lambda: ItemCache("sha256", [pins], None, top)
+
+
+def _aged(folder):
+    """Give all files a time in the past, and let the clock of the file system go on."""
+    for path in folder.rglob("*.*"):
+        os.utime(path, ns=(10**18, 10**18))
+    return folder
+
+
+def _hashed(folder, known):
+    """Return the content that is told with what is known, and how many files were read for it."""
+    with known() as cache:
+        content = pins.contents(folder, 2, cache)
+    assert content == pins.contents(folder, 1)
+    return cache.made
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    monkeypatch.setattr(pins, "SETTLED", 0)
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_file_that_nobody_wrote_to_is_not_read_again(tmp_path, known):
+    at = _aged(_lay_out(tmp_path / "content", FILES))
+    assert [_hashed(at, known) for _ in range(3)] == [3, 0, 0]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("how", ["in place", "replaced", "time set back", "another link"])
+@pytest.mark.usefixtures("settled")
+def test_a_file_of_other_bytes_is_read_again(tmp_path, known, how, linked):
+    at = _aged(_lay_out(tmp_path / "content", FILES))
+    file = at / "train/images/a.jpg"
+    if linked:  # as DVC does with hard links: read-only, and one in its cache
+        os.link(file, tmp_path / "object")
+    assert _hashed(at, known) == 3
+    time.sleep(0.05)  # until the clock of the file system has gone on
+    if how == "in place":
+        file.write_bytes(b"2")
+    else:
+        file.unlink()
+        file.write_bytes(b"2")
+    if how in {"time set back", "another link"}:
+        os.utime(file, ns=(10**18, 10**18))
+    if how == "another link":  # as `dvc checkout` of another state does
+        os.link(file, tmp_path / "other object")
+    assert _hashed(at, known) == 1
+
+
+@pytest.mark.usefixtures("settled")
+def test_links_into_the_cache_are_not_read_again(tmp_path, known):
+    at = _aged(_lay_out(tmp_path / "content", FILES))
+    for number, file in enumerate(sorted(at.rglob("*.*"))):
+        os.link(file, tmp_path / f"object{number}")
+    assert _hashed(at, known) == 3
+    for number, file in enumerate(sorted(at.rglob("*.*"))):
+        os.link(file, tmp_path / f"output{number}")  # this changes the file's ctime
+    assert _hashed(at, known) == 0
+
+
+def test_a_file_just_written_is_read_again(tmp_path, known):
+    at = _lay_out(tmp_path / "content", FILES)
+    assert [_hashed(at, known) for _ in range(2)] == [0, 0]
+    (at / "data.yaml").write_bytes(b"names: [CSX]")
+    assert _hashed(at, known) == 0

@@ -8,6 +8,7 @@ says what was pinned, `files.csv` gives each file's sha256, so that a later diff
 import csv
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,11 +16,14 @@ from pathlib import Path
 import pandas as pd
 
 from sonotrace.errors import SonotraceError
+from sonotrace.item_cache import ItemCache
 from sonotrace.outputs import write_csv, write_json
 from sonotrace.parallel import BATCH, in_order
 from sonotrace.sources import Snapshot
 
 PIN, FILES = "pin.json", "files.csv"
+SETTLED = 2_000_000_000
+"""Age in ns from which a file's times tell whether it was written to: clocks of file systems tick in up to 2 s."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,12 @@ class Differences:
         return ", ".join(parts) or "none"
 
 
-def contents(folder: Path, workers: int) -> dict[str, str]:
+def contents(folder: Path, workers: int, known: ItemCache | None = None) -> dict[str, str]:
     """Return name -> sha256 of every file in `folder` and below, names relative and sorted.
 
     Read-me files are left out: Roboflow writes the date of the export into them. So are hidden files.
-    Of its COCO files the `info`, which holds a date too, does not count.
+    Of its COCO files the `info`, which holds a date too, does not count. What `known` holds of a file
+    is taken over where nothing says that it was written to since.
     """
     files = sorted(
         (path.relative_to(folder).as_posix(), path)
@@ -56,14 +61,34 @@ def contents(folder: Path, workers: int) -> dict[str, str]:
         if path.is_file() and not path.name.startswith((".", "README"))
     )
 
+    top = folder.absolute()
+
     def digest(path: Path) -> str:
-        if path.name == "_annotations.coco.json":
-            return hashlib.sha256(_without_info(path.read_bytes())).hexdigest()
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        state = _state(path, top) if known else ""
+        return known.text(state, lambda: _sha256(path)) if known and state else _sha256(path)
 
     found = in_order(digest, (path for _, path in files), workers, BATCH)
     return {name: sha256 for (name, _), sha256 in zip(files, found, strict=True)}
+
+
+def _state(path: Path, top: Path) -> str:
+    """Return what changes when a file is written to or replaced; nothing where it is too new to tell.
+
+    `st_ctime` says more than `st_mtime`, which may be set, but linking a file changes it too. A file with
+    hard links is one of DVC's cache, and no other file can take its inode.
+    """
+    found = path.stat()
+    last = found.st_ctime_ns if found.st_nlink == 1 else found.st_mtime_ns
+    if time.time_ns() - last < SETTLED:
+        return ""
+    return f"{top / path} {found.st_dev} {found.st_ino} {found.st_size} {last}"
+
+
+def _sha256(path: Path) -> str:
+    if path.name == "_annotations.coco.json":
+        return hashlib.sha256(_without_info(path.read_bytes())).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _without_info(annotations: bytes) -> bytes:

@@ -17,6 +17,7 @@ import yaml
 from sonotrace import pins
 from sonotrace.errors import SonotraceError
 from sonotrace.intake import CLOSED, Brought, bring_dicom, bring_plain, open_cache
+from sonotrace.item_cache import ItemCache
 from sonotrace.labels import planes, structures
 from sonotrace.manifest import box_table, image_table
 from sonotrace.outputs import building, remove, scratch, write_csv, write_json
@@ -46,7 +47,8 @@ def run(data_set: str) -> None:
     with scratch(out / "snapshot") as into:
         say(f"pull: {data_set} from {params.source} ({origin})")
         snapshot = fetch(data_set, into, pin)
-        content = pins.contents(snapshot.folder, available_cores())
+        with ItemCache("sha256", [pins], None) as known:
+            content = pins.contents(snapshot.folder, available_cores(), None if snapshot.folder == into else known)
         if pin:
             try:
                 pins.hold(data_set, origin, pin, snapshot, content)
