@@ -1,11 +1,15 @@
 """Outputs are whole or not there."""
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from sonotrace.outputs import building, remove, write_bytes, write_csv, write_json
+from sonotrace.errors import SonotraceError
+from sonotrace.outputs import building, copy_into, remove, write_bytes, write_csv, write_into, write_json
 
 
 def _names(folder):
@@ -121,3 +125,32 @@ def test_json_keeps_the_order_of_keys_and_its_letters(tmp_path):
 def test_tables_have_unix_line_ends_and_no_index(tmp_path):
     write_csv(pd.DataFrame({"image": ["b", "a"], "n": [1, 2]}, index=[5, 3]), tmp_path / "x.csv")
     assert (tmp_path / "x.csv").read_bytes() == b"image,n\nb,1\na,2\n"
+
+
+@pytest.mark.parametrize("size", [0, 1, 5000, 3_000_000])
+@pytest.mark.parametrize("kernel", ["copies", "copies a part", "copies nothing", "stops half way", "cannot"])
+def test_a_copy_has_the_same_bytes_whatever_the_kernel_copies(tmp_path, monkeypatch, kernel, size):
+    real = os.copy_file_range
+    calls = []
+
+    def copy_file_range(source, target, count):
+        calls.append(count)
+        if kernel == "cannot" or (kernel == "stops half way" and len(calls) > 1):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return 0 if kernel == "copies nothing" else real(source, target, 1000 if kernel != "copies" else count)
+
+    monkeypatch.setattr(os, "copy_file_range", copy_file_range)
+    content = os.urandom(size)
+    (tmp_path / "source").write_bytes(content)
+    (tmp_path / "target").write_bytes(b"older and longer" * 10)
+    copy_into(tmp_path / "target", tmp_path / "source")
+    assert (tmp_path / "target").read_bytes() == content
+    assert calls
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path):
+    (tmp_path / "source").write_bytes(b"content")
+    full = Path("/dev/full")  # every write to it fails as on a full disk
+    for attempt in (lambda: copy_into(full, tmp_path / "source"), lambda: write_into(full, b"content")):
+        with pytest.raises(SonotraceError, match=r"^/dev/full: cannot be written \(No space left on device\); check"):
+            attempt()

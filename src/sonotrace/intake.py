@@ -13,6 +13,7 @@ from typing import Any
 from sonotrace import dicom, images, pseudonyms
 from sonotrace.images import encode_png, header_size
 from sonotrace.item_cache import ItemCache, link
+from sonotrace.outputs import copy_into
 from sonotrace.pseudonyms import Pseudonyms
 from sonotrace.withdrawals import Withdrawals
 
@@ -57,7 +58,7 @@ def bring_plain(file: Path, name: str, sha256: str, into: Path, move: bool, cach
     if move:
         shutil.move(file, to)
     elif not (cache.links and link(file.resolve() if file.is_symlink() else file, to)):
-        shutil.copyfile(file, to)
+        copy_into(to, file)
     width, height = json.loads(cache.text(f"size {sha256}", lambda: json.dumps(header_size(to) or (0, 0))))
     return Brought(name, sha256, width, height)
 

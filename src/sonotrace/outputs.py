@@ -1,9 +1,10 @@
 """Write outputs whole or not at all: aside first, then renamed into place."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,27 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 def write_into(path: Path, content: bytes) -> None:
     """Write a file of a folder that is being built; raises SonotraceError where the disk does not take it."""
-    try:
+    with _writing(path):
         path.write_bytes(content)
+
+
+def copy_into(path: Path, source: Path) -> None:
+    """Copy a file into a folder that is being built; raises SonotraceError where the disk does not take it.
+
+    The kernel copies, for file systems such as XFS and Btrfs then let both files share their bytes on the
+    disk until one of them is changed; what it cannot copy, as between disks, is read and written.
+    """
+    with source.open("rb", buffering=0) as original, _writing(path), path.open("wb") as copy:
+        with suppress(OSError):
+            while os.copy_file_range(original.fileno(), copy.fileno(), 2**30):
+                pass
+        shutil.copyfileobj(original, copy)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise SonotraceError(
             f"{path}: cannot be written ({error.strerror}); check the space left on the disk"

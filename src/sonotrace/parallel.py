@@ -61,6 +61,8 @@ def in_order(
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Cut items up, the first by itself: it tells how long one takes."""
     remaining = iter(items)
+    yield from ([item] for item in islice(remaining, 1))
     while some := list(islice(remaining, size)):
         yield some
