@@ -12,6 +12,7 @@ FOLDER: holds train/<plane>/*.png and val/<plane>/*.png; model.keras is written 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,7 +21,7 @@ from sonotrace.cnn import build
 from sonotrace.planes import PLANES
 
 
-def main(folder: Path, width: int, height: int, params: dict) -> None:
+def main(folder: Path, width: int, height: int, params: dict[str, Any]) -> None:
     keras.utils.set_random_seed(params["seed"])
     tf.config.experimental.enable_op_determinism()
     sides = {

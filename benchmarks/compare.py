@@ -7,8 +7,9 @@ and images hard, and the verdict is that on macro-F1, as in `sonotrace compare`.
 import argparse
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sonotrace.compare.paired import differences
+from sonotrace.compare.paired import Difference, differences
 from sonotrace.plane_scores import scores
 from sonotrace.planes import PLANES
 
@@ -38,7 +39,9 @@ def main() -> None:
             print(f"| {name} | {patients} | {worse:.1%} | {better:.1%} | {below:.1%} |", flush=True)
 
 
-def _compared(random, patients, loss, same, count, seed):
+def _compared(
+    random: np.random.Generator, patients: int, loss: float, same: float, count: int, seed: int
+) -> Difference:
     ids = np.repeat(np.arange(patients), random.integers(1, 6, patients))
     truth = random.integers(0, len(PLANES), len(ids))
     easy = 0.85 + 0.1 * random.normal(size=patients)[ids] + 0.05 * random.normal(size=len(ids))
@@ -46,17 +49,17 @@ def _compared(random, patients, loss, same, count, seed):
     agreed = random.random(len(ids)) < same
     probabilities[1, agreed] = probabilities[0, agreed]
 
-    def score(which, rows):
+    def score(which: NDArray[np.int64], rows: NDArray[np.int64]) -> dict[str, float]:
         return {"macro_f1": scores(truth[rows], probabilities[which, rows], PLANES)["macro_f1"]}
 
     return differences(score, [str(one) for one in ids], count, seed)["macro_f1"]
 
 
-def _model(random, truth, chance):
+def _model(random: np.random.Generator, truth: NDArray[np.int64], chance: NDArray[np.float64]) -> NDArray[np.float64]:
     right = random.random(len(truth)) < np.clip(chance, 0.02, 0.98)
     named = np.where(right, truth, (truth + random.integers(1, len(PLANES), len(truth))) % len(PLANES))
     raw = random.random((len(truth), len(PLANES))) + 2 * np.eye(len(PLANES))[named]
-    return raw / raw.sum(axis=1, keepdims=True)
+    return np.asarray(raw / raw.sum(axis=1, keepdims=True))
 
 
 if __name__ == "__main__":

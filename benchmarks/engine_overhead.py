@@ -81,7 +81,7 @@ def repro(checkout: Path) -> dict[str, float]:
     start = time.perf_counter()
     marks = [("before the first stage", start)]
     with subprocess.Popen(["dvc", "repro"], cwd=checkout, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
+        for line in process.stdout or ():
             tell(line.rstrip())
             if line.startswith("Running stage"):
                 marks.append((line.split("'")[1], time.perf_counter()))

@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from measure import alternate, print_table, spread, tell, timed
@@ -73,7 +74,7 @@ def make_history(top: Path, commits: int, images: int) -> int:
                 "data/planes/prepare/images": store(top, prepared(number, images)),
                 "data/planes/split/split.csv": store(top, split(images)),
             }
-        text = re.sub(r"md5: ([0-9a-f]{32})", lambda found, n=number: f"md5: {renamed(found[1], n)}", lock)
+        text = re.sub(r"md5: ([0-9a-f]{32})", partial(renamed, number), lock)
         own = known | {"models/planes.keras": hashlib.md5(model(number), usedforsecurity=False).hexdigest()}
         for path, md5 in own.items():
             text = re.sub(rf"(path: {re.escape(path)}\n *hash: md5\n *md5: )\w+", rf"\g<1>{md5}", text)
@@ -110,8 +111,8 @@ def split(images: int) -> bytes:
     return f"image,patient,side\n{''.join(rows)}".encode()
 
 
-def renamed(md5: str, number: int) -> str:
-    return hashlib.md5(f"{md5}{number}".encode(), usedforsecurity=False).hexdigest()
+def renamed(number: int, found: re.Match[str]) -> str:
+    return f"md5: {hashlib.md5(f'{found[1]}{number}'.encode(), usedforsecurity=False).hexdigest()}"
 
 
 def run(command: list[str], at: Path) -> None:

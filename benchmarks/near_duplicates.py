@@ -33,11 +33,11 @@ def main() -> None:
     prints = np.unpackbits(fingerprints(files).view(np.uint8), axis=1)
     turned = np.random.default_rng(1).random(prints.shape) < 0.4
     turned[: len(different)] = False
-    prints = np.packbits(prints ^ turned, axis=1).view(np.uint64)
+    altered = np.packbits(prints ^ turned, axis=1).view(np.uint64)
     numbers = [str(number) for number in range(options.count)]
     table = pd.DataFrame({"image": numbers, "patient": numbers, "label": "brain", "side": "train"})
     hashing = [timed(lambda: fingerprints(files)) for _ in range(options.rounds)]
-    pairing = [timed(lambda: differing_pairs("planes", table, prints)) for _ in range(options.rounds)]
+    pairing = [timed(lambda: differing_pairs("planes", table, altered)) for _ in range(options.rounds)]
     print_table(
         [f"{options.count} images, {available_cores()} cores, {options.rounds} rounds", "s"],
         [("read and hash", spread(hashing, 1)), ("compare all pairs", spread(pairing, 1))],

@@ -20,7 +20,6 @@ the phantom source draws with `pull.planes.phantom.images: 12400`. `--links`: DV
 
 import argparse
 import os
-import re
 import resource
 import shutil
 import stat
@@ -52,7 +51,7 @@ def main() -> None:
     images = images_below(options.images.resolve())
     by_patient: dict[str, list[Path]] = {}
     for image in images:
-        by_patient.setdefault(re.match(r"Patient\d+", image.name)[0], []).append(image)
+        by_patient.setdefault(image.name.split("_")[0], []).append(image)
     patients = sorted(by_patient)
     new = [image for patient in patients[-round(SHARE * len(patients)) :] for image in by_patient[patient]]
     with tempfile.TemporaryDirectory(dir=options.at) as work:

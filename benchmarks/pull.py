@@ -22,6 +22,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -57,9 +58,7 @@ def main() -> None:
         if with_tools(unzip, archive) != with_pull():
             raise SystemExit("the two sides come to different files")
         sides: dict[str, Callable[[], object]] = {reference: lambda: with_tools(unzip, archive), "pull": with_pull}
-        rates = alternate(
-            {name: lambda side=side: options.files / fresh(side) for name, side in sides.items()}, options.rounds
-        )
+        rates = alternate({name: partial(rate, side, options.files) for name, side in sides.items()}, options.rounds)
         os.chdir(REPOSITORY)
     print_table(
         [
@@ -84,12 +83,12 @@ def make_archive(images: list[Path], files: int, archive: Path) -> Path:
     return archive
 
 
-def fresh(side: Callable[[], object]) -> float:
-    """Return the wall time of a side from a state in which neither files nor writes are left over."""
+def rate(side: Callable[[], object], files: int) -> float:
+    """Return the files/s of a side from a state in which neither files nor writes are left over."""
     for left in ("tools", "data/planes", "reports"):
         shutil.rmtree(left, ignore_errors=True)
     os.sync()
-    return timed(side)
+    return files / timed(side)
 
 
 def with_tools(unzip: list[str], archive: Path) -> dict[str, str]:

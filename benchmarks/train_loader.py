@@ -3,9 +3,9 @@
 One net (`cnn.build("published", 256, 256, ...)`) in one process takes the same training images in
 the same batches from
 
-- the project: `stages.train_cnn`'s batches, which read prepared PNGs. The project pays for decoding
-  and resizing the originals once, in `prepare`, however many epochs follow; a column of its own
-  says how much;
+- the project: `stages.train_cnn`'s batches, which read prepared PNGs, without and with augmented
+  copies. The project pays for decoding and resizing the originals once, in `prepare`, however many
+  epochs follow; a column of its own says how much;
 - Keras, the reference, as the published project does: `image_dataset_from_directory` on the
   originals in class folders, greyscale, 256x256, no cache and no prefetch beyond Keras' own;
 - Pillow: a plain generator that opens, resizes (bilinear) and stacks the originals;
@@ -15,7 +15,7 @@ A round is one epoch on each side; a first epoch of each is not counted.
 
     PYTHONPATH=src python benchmarks/train_loader.py PLANES_DIR [--images 320] [--batch 32] [--rounds 5]
 
-PLANES_DIR: data/planes of a checkout after `dvc repro prepare@planes split@planes`.
+PLANES_DIR: data/planes of a checkout after `dvc repro augment@planes`.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from sonotrace.parallel import available_cores
 from sonotrace.planes import PLANES
 from sonotrace.preparation import Preparation
 from sonotrace.stages.prepare import open_cache, prepare_images
-from sonotrace.stages.train_cnn import one_hot, stack, training_batches
+from sonotrace.stages.train_cnn import View, one_hot, stack, training_batches, views_of
 
 SIDE = 256
 REFERENCE = "Keras, image_dataset_from_directory on originals"
@@ -100,10 +101,18 @@ def loaders(train: pd.DataFrame, originals: Path, prepared: Path, classes: Path,
         seed=1,
         verbose=False,
     )
-    arrays = stack(files), one_hot(labels)
-    batches = training_batches([([file], label) for file, label in zip(files, labels, strict=True)], batch, seed=1)
+    arrays = stack([View(file) for file in files]), one_hot(labels, PLANES)
+    first = [([View(file)], label) for file, label in zip(files, labels, strict=True)]
+    augmented = prepared.parents[1] / "augment"
+    copies = read_table(augmented / "copies.csv").groupby("image").size()
+    with_copies = [
+        (views_of(image, prepared, augmented / "images", copies[image]), label)
+        for image, label in zip(train["image"], labels, strict=True)
+    ]
+    prepared_only, and_copies = (training_batches(shown, PLANES, batch, seed=1) for shown in (first, with_copies))
     return {
-        "sonotrace, prepared PNGs": lambda: batches,
+        "sonotrace, prepared PNGs": lambda: prepared_only,
+        "sonotrace, prepared PNGs and copies": lambda: and_copies,
         REFERENCE: lambda: folders,
         "Pillow generator on originals": lambda: pillow([originals / file for file in train["file"]], labels, batch),
         "memory, prepared images": lambda: in_memory(*arrays, batch),
@@ -124,7 +133,7 @@ def pillow(files: list[Path], labels: list[str], batch: int) -> Iterator[tuple[n
         for index in chosen:
             with Image.open(files[index]) as image:
                 images.append(np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)))
-        yield np.stack(images)[..., None].astype(np.float32), one_hot([labels[index] for index in chosen])
+        yield np.stack(images)[..., None].astype(np.float32), one_hot([labels[index] for index in chosen], PLANES)
 
 
 def in_memory(images: np.ndarray, planes: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -144,7 +153,7 @@ def measure(epochs: dict[str, Callable[[], Any]], images: int, batch: int, round
 
     for name in epochs:
         tell(f"warm-up: {name}: {rate(name):.1f}")
-    return alternate({name: lambda name=name: rate(name) for name in epochs}, rounds)
+    return alternate({name: partial(rate, name) for name in epochs}, rounds)
 
 
 if __name__ == "__main__":
