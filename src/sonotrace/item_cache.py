@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Self
 
-from sonotrace.outputs import copy_into, write_into
+from sonotrace.outputs import write_into
 
 LIBRARIES = (
     *("numpy", "opencv-python-headless", "pillow"),
@@ -104,7 +104,7 @@ class ItemCache(AbstractContextManager["ItemCache"]):
             Path(at).unlink(missing_ok=True)
             return False
         if not (self.links and link(at, target)):
-            copy_into(target, Path(at))
+            write_into(target, content)
         return True
 
 
