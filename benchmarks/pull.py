@@ -52,6 +52,7 @@ def main() -> None:
         params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
         params["pull"]["planes"]["source"] = "incoming"
         (work / "params.yaml").write_text(yaml.safe_dump(params))
+        shutil.copy(REPOSITORY / "data/withdrawn.csv", work / "data")
         os.chdir(work)
         megabytes = archive.stat().st_size / 10**6
         tell(f"{options.files} files, {megabytes:.0f} MB, {available_cores()} cores")
