@@ -20,7 +20,8 @@ def available_cores() -> int:
 BATCH = 32
 """Items for `in_order` to hand over at once where one may take less than a tenth of a millisecond."""
 QUICK = 0.0005
-"""Seconds an item below which a batch is not worth a thread: waiting for each other, they take twice the CPU time."""
+"""Seconds an item below which a batch is not worth a thread: two that wait for each other take half as much CPU
+time again."""
 
 
 def in_order(
