@@ -8,11 +8,11 @@ from pathlib import Path
 
 from measure import REPOSITORY, timed
 
-from sonotrace import environment
-from sonotrace.manifest import read_table
 from sonotrace.params import load
-from sonotrace.stages import folder
+from sonotrace.places import folder
+from sonotrace.running import environment
 from sonotrace.stages.train_yolo import lay_out
+from sonotrace.tables import read_table
 
 # Left alone, Ultralytics trains on one core fewer than there are.
 YOLO = """

@@ -17,8 +17,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from sonotrace.cnn import build
-from sonotrace.planes import PLANES
+from sonotrace.kinds.planes import PLANES
+from sonotrace.models.cnn import build
 
 
 def main(folder: Path, width: int, height: int, params: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotrace.compare.paired import Difference, differences
-from sonotrace.plane_scores import scores
-from sonotrace.planes import PLANES
+from sonotrace.kinds.planes import PLANES
+from sonotrace.scores.planes import scores
 
 CASES = {
     "equal": (0.0, 0.0),

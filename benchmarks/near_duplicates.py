@@ -18,8 +18,8 @@ import pandas as pd
 from measure import print_table, spread, timed
 
 from sonotrace.audit.duplicates import differing_pairs, fingerprints
-from sonotrace.parallel import available_cores
-from sonotrace.snapshot import images_below
+from sonotrace.labels.listing import images_below
+from sonotrace.running.parallel import available_cores
 
 
 def main() -> None:

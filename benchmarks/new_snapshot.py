@@ -31,8 +31,8 @@ from pathlib import Path
 import yaml
 from measure import REPOSITORY, alternate, print_table, ratio, spread, tell, timed
 
-from sonotrace.parallel import available_cores
-from sonotrace.snapshot import images_below
+from sonotrace.labels.listing import images_below
+from sonotrace.running.parallel import available_cores
 
 STAGES = ("pull", "validate", "split", "prepare", "augment")
 TARGETS = [f"{stage}@planes" for stage in STAGES]
@@ -164,8 +164,8 @@ def start(checkout: Path, log: Path, stage: str) -> float:
     log.unlink(missing_ok=True)
     code = (
         "from pathlib import Path; from sonotrace import environment; environment.isolate(); "
-        f"import sonotrace.cli, sonotrace.runs, sonotrace.stages.{stage}; "
-        "from sonotrace.item_cache import dvc_cache; dvc_cache(Path())"
+        f"import sonotrace.cli, sonotrace.running.runs, sonotrace.stages.{stage}; "
+        "from sonotrace.running.item_cache import dvc_cache; dvc_cache(Path())"
     )
     for _ in range(3):
         subprocess.run(["python", "-c", code], cwd=checkout, env=os.environ | {"PYTHONPATH": "src"}, check=True)

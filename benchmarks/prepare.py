@@ -28,10 +28,10 @@ import numpy as np
 import pandas as pd
 from measure import alternate, print_table, ratio, spread, tell, timed
 
-from sonotrace.images import STORED, read_grey, write_png
-from sonotrace.parallel import available_cores
-from sonotrace.preparation import Preparation, without_overlays
-from sonotrace.snapshot import images_below
+from sonotrace.images.grey import STORED, read_grey, write_png
+from sonotrace.images.preparation import Preparation, without_overlays
+from sonotrace.labels.listing import images_below
+from sonotrace.running.parallel import available_cores
 from sonotrace.stages.prepare import open_cache, prepare_images
 from sonotrace.stages.validate import inspect
 

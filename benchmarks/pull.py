@@ -29,10 +29,10 @@ from pathlib import Path
 import yaml
 from measure import alternate, print_table, ratio, spread, tell, timed
 
-from sonotrace.manifest import read_table
-from sonotrace.parallel import available_cores, in_order
-from sonotrace.snapshot import images_below
+from sonotrace.labels.listing import images_below
+from sonotrace.running.parallel import available_cores, in_order
 from sonotrace.stages import pull
+from sonotrace.tables import read_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

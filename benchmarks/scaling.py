@@ -21,9 +21,9 @@ import numpy as np
 import yaml
 from measure import REPOSITORY, print_table, tell
 
-from sonotrace.manifest import IMAGE_COLUMNS, box_table, image_table
-from sonotrace.outputs import write_csv, write_json
-from sonotrace.parallel import available_cores
+from sonotrace.running.outputs import write_csv, write_json
+from sonotrace.running.parallel import available_cores
+from sonotrace.tables import IMAGE_COLUMNS, box_table, image_table
 
 RUNS = ("validate", "validate again", "split", "prepare", "prepare again")
 PLANES = ("Fetal abdomen", "Fetal brain", "Fetal femur", "Fetal thorax")

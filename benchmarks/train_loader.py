@@ -32,13 +32,13 @@ import pandas as pd
 from measure import alternate, print_table, ratio, spread, tell, timed
 from PIL import Image
 
-from sonotrace import environment
-from sonotrace.manifest import read_table
-from sonotrace.parallel import available_cores
-from sonotrace.planes import PLANES
-from sonotrace.preparation import Preparation
+from sonotrace.images.preparation import Preparation
+from sonotrace.kinds.planes import PLANES
+from sonotrace.running import environment
+from sonotrace.running.parallel import available_cores
 from sonotrace.stages.prepare import open_cache, prepare_images
 from sonotrace.stages.train_cnn import View, one_hot, stack, training_batches, views_of
+from sonotrace.tables import read_table
 
 SIDE = 256
 REFERENCE = "Keras, image_dataset_from_directory on originals"
@@ -143,7 +143,7 @@ def in_memory(images: np.ndarray, planes: np.ndarray, batch: int) -> Iterator[tu
 
 def measure(epochs: dict[str, Callable[[], Any]], images: int, batch: int, rounds: int) -> dict[str, list[float]]:
     """Train an epoch on each side in turns; return images/s."""
-    from sonotrace.cnn import build
+    from sonotrace.models.cnn import build
 
     model = build("published", SIDE, SIDE, len(PLANES), learning_rate=1e-3, steps=images // batch)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from sonotrace.lineage.history import folder_md5
-from sonotrace.manifest import BOX_COLUMNS, IMAGE_COLUMNS
+from sonotrace.records.history import folder_md5
+from sonotrace.tables import BOX_COLUMNS, IMAGE_COLUMNS
 
 PATIENT = "04711"
 IMAGE = f"Patient{PATIENT}_Plane3"

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from sonotrace.manifest import CORNERS, IMAGE_COLUMNS
+from sonotrace.kinds.planes import PLANES
 from sonotrace.params import EvaluateOne
-from sonotrace.planes import PLANES
 from sonotrace.stages.evaluate import metrics_of_planes
+from sonotrace.tables import CORNERS, IMAGE_COLUMNS
 
 PARAMETERS = {
     "prepare": {"structures": {"width": 100, "height": 100, "aspect": "stretch", "mask_overlays": False}},

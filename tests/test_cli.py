@@ -21,7 +21,7 @@ def _run(folder, *arguments, **variables):
     return subprocess.run(
         [sys.executable, "-m", "sonotrace", *arguments],
         cwd=folder,
-        env={**environment, "PYTHONPATH": str(Path(cli.__file__).parents[1]), **variables},
+        env={**environment, "PYTHONPATH": str(Path(cli.__file__).parents[2]), **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -97,7 +97,7 @@ def test_each_kind_of_error_has_its_line(error, line, monkeypatch, capsys):
 
 def test_every_stage_has_a_command():
     commands = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
-    modules = {path.stem for path in Path(cli.__file__).parent.glob("stages/*.py")} - {"__init__"}
+    modules = {path.stem for path in Path(cli.__file__).parents[1].glob("stages/*.py")} - {"__init__"}
     assert commands == modules | {
         "audit-labels",
         "compare",
@@ -162,7 +162,7 @@ def test_a_training_command_runs_its_stage(stage, monkeypatch):
 
 def test_help_waits_for_no_heavy_library():
     code = "import sys, sonotrace.cli; print(*sys.modules)"
-    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     heavy = {"tensorflow", "keras", "torch", "ultralytics", "pandas", "sklearn", "cv2"}
     heavy |= {"rocrate", "mlcroissant", "cyclonedx", "model_signing", "cryptography"}
@@ -172,7 +172,7 @@ def test_help_waits_for_no_heavy_library():
 def test_every_form_has_a_command():
     assert [group.name for group in cli.app.registered_groups] == ["export"]
     commands = {command.callback.__name__ for command in cli.export.registered_commands}
-    forms = {path.stem for path in Path(cli.__file__).parent.glob("export/*.py")}
+    forms = {path.stem for path in Path(cli.__file__).parents[1].glob("export/*.py")}
     assert commands == forms - {"__init__", "record", "requirements", "signature"}
 
 

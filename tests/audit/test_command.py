@@ -12,17 +12,17 @@ import pytest
 from sonotrace import cli
 from sonotrace.audit.command import check_free, run
 from sonotrace.errors import SonotraceError
-from sonotrace.images import read_grey, write_png
-from sonotrace.manifest import image_table
-from sonotrace.outputs import write_csv
-from sonotrace.planes import PLANES
+from sonotrace.images.grey import read_grey, write_png
+from sonotrace.kinds.planes import PLANES
+from sonotrace.running.outputs import write_csv
 from sonotrace.stages import prepare, pull, split, validate
+from sonotrace.tables import image_table
 
 
 def _audit(*arguments):
     done = subprocess.run(
         [sys.executable, "-m", "sonotrace", "audit-labels", *arguments],
-        env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])},
         capture_output=True,
         text=True,
         check=False,

@@ -7,7 +7,7 @@ import pytest
 
 from sonotrace.audit import duplicates
 from sonotrace.audit.duplicates import differing_pairs, fingerprints
-from sonotrace.images import write_png
+from sonotrace.images.grey import write_png
 
 
 def _picture(seed):

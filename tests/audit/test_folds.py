@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sonotrace.audit import folds as audit_folds
 from sonotrace.audit.folds import folds_of
 from sonotrace.errors import SonotraceError
-from sonotrace.images import write_png
+from sonotrace.images.grey import write_png
+from sonotrace.kinds.planes import PLANES
 from sonotrace.params import load
-from sonotrace.planes import PLANES
 from sonotrace.stages import augment
 from sonotrace.stages.train_cnn import View
 

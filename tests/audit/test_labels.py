@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sonotrace.audit.labels import ranked
-from sonotrace.planes import PLANES
+from sonotrace.kinds.planes import PLANES
 
 
 def _audit(count, wrong, names=PLANES, seed=0):

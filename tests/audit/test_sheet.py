@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sonotrace.audit import sheet
-from sonotrace.images import write_png
+from sonotrace.images.grey import write_png
 
 
 @pytest.fixture

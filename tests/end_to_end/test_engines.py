@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Checkout, clone, stages_run
+from checkouts import Checkout, clone, stages_run
 
 ALL = 14
 

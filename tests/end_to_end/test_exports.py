@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mlcroissant
 import pytest
-from conftest import Checkout
+from checkouts import Checkout
 from crate_validator import issues
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator

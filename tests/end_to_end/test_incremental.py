@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from conftest import Checkout, clone
+from checkouts import Checkout, clone
 
 PLANES = ("Fetal abdomen", "Fetal brain", "Fetal femur", "Fetal thorax")
 UP_TO = "augment@planes"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import clone
+from checkouts import clone
 
 from sonotrace.lineage.trace import of_file, of_person
 

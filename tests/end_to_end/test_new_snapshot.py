@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pandas as pd
-from conftest import TOP, Checkout
+from checkouts import TOP, Checkout
 
 PLANES = {name.split()[1]: name for name in ("Fetal abdomen", "Fetal brain", "Fetal femur", "Fetal thorax")}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import OFFLINE, Checkout, clone
+from checkouts import OFFLINE, Checkout, clone
 from dicom_files import dicom, region
 from fake_roboflow import SIGNATURE, FakeRoboflow
 

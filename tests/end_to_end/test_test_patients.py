@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Checkout, clone
+from checkouts import Checkout, clone
 
 LEDGER = "reports/planes/test_patients.csv"
 SPLIT = "data/planes/split/split.csv"

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import Checkout
+from checkouts import Checkout
 
 
 def test_metrics_show_and_diff_read_the_metric_files(by_dvc: Checkout) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from conftest import Checkout
+from checkouts import Checkout
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ KINDS = [
     "plots/planes/roc.csv",  # curve
     "reports/planes/snapshot.json",  # what was pulled
     "data/phantom/planes/scanners.yaml",  # source
-    "src/sonotrace/boxes.py",  # code
+    "src/sonotrace/images/boxes.py",  # code
 ]
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.errors import SonotraceError
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.labels.structures import read_snapshot
-from sonotrace.structures import STRUCTURES
 
 CATEGORIES = [
     {"id": 0, "name": "brain-structures", "supercategory": "none"},

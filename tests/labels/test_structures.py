@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from sonotrace.errors import SonotraceError
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.labels.structures import read_snapshot
-from sonotrace.structures import STRUCTURES
 
 OTHER_ORDER = ["MIDLINE_FALX", "CHOROID_PLEXUS", "CSP"]
 

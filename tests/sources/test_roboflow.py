@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from fake_roboflow import SIGNATURE, FakeRoboflow
 
-from sonotrace import pins
 from sonotrace.errors import SonotraceError
+from sonotrace.intake import pins
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.labels import structures
 from sonotrace.sources import Request, roboflow
-from sonotrace.structures import STRUCTURES
 
 PIN = {"licence": "CC0", "preprocessing": {"auto-orient": True}, "augmentation": {}}
 KEY = FakeRoboflow.key

@@ -11,9 +11,9 @@ import pooch
 import pytest
 from servers import Reply, Server, page, ranged
 
-from sonotrace import download
 from sonotrace.errors import SonotraceError
 from sonotrace.sources import Request, zenodo
+from sonotrace.sources.transfer import download
 
 RECORD = 3904280
 

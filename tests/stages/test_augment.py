@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from sonotrace.images import read_page, write_png
-from sonotrace.manifest import CORNERS, read_table
-from sonotrace.outputs import write_csv, write_json
+from sonotrace.images.grey import read_page, write_png
 from sonotrace.params import AugmentOne
+from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.stages.augment import Original, copy_image, copy_name, open_cache, originals, run
+from sonotrace.tables import CORNERS, read_table
 
 WIDTH, HEIGHT = 64, 48
 

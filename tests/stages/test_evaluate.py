@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sonotrace import classifier
 from sonotrace.errors import SonotraceError
-from sonotrace.images import write_png
-from sonotrace.manifest import box_table, read_table
-from sonotrace.outputs import write_csv
-from sonotrace.planes import PLANES
+from sonotrace.images.grey import write_png
+from sonotrace.kinds.planes import PLANES
+from sonotrace.models import classifier
+from sonotrace.running.outputs import write_csv
 from sonotrace.stages.evaluate import _metrics, run
+from sonotrace.tables import box_table, read_table
 
 LABELS = {"a": "brain", "b": "brain", "c": "femur", "d": "thorax", "e": "abdomen", "f": "femur"}
 LEVELS = {"brain": 10, "femur": 60, "thorax": 110, "abdomen": 160}

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonotrace.images import read_grey, write_png
-from sonotrace.manifest import CORNERS, box_table, image_table, read_table
-from sonotrace.outputs import write_csv
-from sonotrace.preparation import Preparation
+from sonotrace.images.grey import read_grey, write_png
+from sonotrace.images.preparation import Preparation
+from sonotrace.running.outputs import write_csv
 from sonotrace.stages.prepare import move_boxes, run
+from sonotrace.tables import CORNERS, box_table, image_table, read_table
 
 
 def _box(image, corners, structure="CSP"):

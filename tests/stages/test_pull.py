@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from sonotrace import pins
 from sonotrace.errors import SonotraceError
-from sonotrace.intake import CLOSED
-from sonotrace.manifest import CORNERS, read_table
-from sonotrace.snapshot import Box, Listed
+from sonotrace.intake import pins
+from sonotrace.intake.bring import CLOSED
+from sonotrace.labels.listing import Box, Listed
+from sonotrace.patients.withdrawals import Withdrawals
 from sonotrace.stages.pull import run, take_in
-from sonotrace.withdrawals import Withdrawals
+from sonotrace.tables import CORNERS, read_table
 
 NONE = Path(__file__).parents[2] / "data/withdrawn.csv"
 PATTERN = re.compile(r"^Patient(?P<patient>\d+)_")

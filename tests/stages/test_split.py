@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.errors import SonotraceError
-from sonotrace.manifest import IMAGE_COLUMNS, box_table
-from sonotrace.outputs import write_csv, write_json
 from sonotrace.params import Fractions, SplitOne
-from sonotrace.pseudonyms import VARIABLE, record
+from sonotrace.patients.pseudonyms import VARIABLE, record
+from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.stages.split import SIDES, compare, describe, place, run, sides_of, warnings
+from sonotrace.tables import IMAGE_COLUMNS, box_table
 
 ROOT = Path(__file__).parents[2]
 FRACTIONS = Fractions(train=0.7, val=0.15, test=0.15)

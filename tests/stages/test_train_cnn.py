@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images import encode_pages, write_png
-from sonotrace.planes import PLANES
+from sonotrace.images.grey import encode_pages, write_png
+from sonotrace.kinds.planes import PLANES
 from sonotrace.stages.train_cnn import View, class_weights, one_hot, run, schedule, stack, views
 
 

@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images import encode_pages, read_grey, write_png
-from sonotrace.manifest import CORNERS
-from sonotrace.outputs import write_csv
+from sonotrace.images.grey import encode_pages, read_grey, write_png
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params import PrepareOne, load
+from sonotrace.running.outputs import write_csv
 from sonotrace.stages.train_yolo import _check_weights, label_lines, lay_out
-from sonotrace.structures import STRUCTURES
+from sonotrace.tables import CORNERS
 
 PREPARATION = PrepareOne(width=64, height=32, aspect="stretch", mask_overlays=False)
 

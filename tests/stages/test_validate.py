@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.errors import SonotraceError
-from sonotrace.manifest import CORNERS, box_table, image_table, read_table
-from sonotrace.outputs import write_csv
+from sonotrace.running.outputs import write_csv
 from sonotrace.stages.validate import BOX_TOLERANCE, cut_boxes, describe, judge, measure, run, set_copies_apart
+from sonotrace.tables import CORNERS, box_table, image_table, read_table
 
 WIDTH, HEIGHT = 40, 30
 

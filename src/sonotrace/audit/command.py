@@ -15,12 +15,12 @@ from sonotrace.audit.duplicates import COLUMNS, differing_pairs, fingerprints
 from sonotrace.audit.folds import folds_of, out_of_fold
 from sonotrace.audit.labels import ranked
 from sonotrace.errors import SonotraceError
-from sonotrace.manifest import read_table
-from sonotrace.outputs import building, write_csv
+from sonotrace.kinds.planes import classes_in
 from sonotrace.params import load
-from sonotrace.planes import classes_in
-from sonotrace.progress import bar, say
-from sonotrace.stages import DATA_SETS, folder
+from sonotrace.places import DATA_SETS, folder
+from sonotrace.running.outputs import building, write_csv
+from sonotrace.running.progress import bar, say
+from sonotrace.tables import read_table
 
 _OURS = re.compile(r"(labels|duplicates)(\.csv|(-\d+)?\.png)")
 

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from sonotrace.images import read_grey
-from sonotrace.parallel import in_order
+from sonotrace.images.grey import read_grey
+from sonotrace.running.parallel import in_order
 
 SIDE = 16
 """Of the hash, in bits: 16 x 16 low frequencies of a 64 x 64 px discrete cosine transform."""

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sonotrace import environment
 from sonotrace.errors import SonotraceError
-from sonotrace.outputs import scratch
-from sonotrace.parallel import in_order
 from sonotrace.params import AugmentOne, PrepareOne, TrainCnn
-from sonotrace.progress import bar, native_noise_hidden, say
-from sonotrace.stages import STATE, folder
+from sonotrace.places import STATE, folder
+from sonotrace.running import environment
+from sonotrace.running.outputs import scratch
+from sonotrace.running.parallel import in_order
+from sonotrace.running.progress import bar, native_noise_hidden, say
 from sonotrace.stages.augment import Original, copy_image, open_cache
 from sonotrace.stages.train_cnn import View, class_weights, set_up, stack, training_batches, views_of
 
@@ -141,7 +141,7 @@ def _fold(
     """Train on `train` and return the probabilities of `held_out`, shape (n, len(names))."""
     import keras
 
-    from sonotrace.cnn import build
+    from sonotrace.models.cnn import build
 
     keras.backend.clear_session()
     keras.utils.set_random_seed(params.seed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from sonotrace.images import read_grey
+from sonotrace.images.grey import read_grey
 
 PAGES = 10
 """Most pages of a sheet."""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sonotrace.compare import data, scores, settings, statistics
 from sonotrace.compare.revisions import Revision, both
-from sonotrace.stages import DATA_SETS
+from sonotrace.places import DATA_SETS
 
 
 def compare(a: str, b: str, repo: Path) -> tuple[dict[str, Any], pd.DataFrame]:

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from sonotrace.compare.revisions import Revision
-from sonotrace.manifest import CORNERS
-from sonotrace.planes import plane_of
-from sonotrace.stages import folder
+from sonotrace.kinds.planes import plane_of
+from sonotrace.places import folder
 from sonotrace.stages.split import SIDES
+from sonotrace.tables import CORNERS
 
 LEFT_OUT = "not used"
 """The side of an image that validate has set apart."""

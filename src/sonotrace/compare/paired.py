@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sonotrace.intervals import LEVEL, resamples
+from sonotrace.scores.intervals import LEVEL, resamples
 
 Which = NDArray[np.int64]
 Rows = NDArray[np.int64]

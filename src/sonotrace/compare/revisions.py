@@ -11,10 +11,10 @@ import pandas as pd
 import yaml
 
 from sonotrace.errors import SonotraceError
-from sonotrace.lineage.history import LOCK, History, folder_md5
-from sonotrace.lineage.store import Store, md5_of
-from sonotrace.lineage.tree import CODE, Link, Step, flat, steps
-from sonotrace.manifest import parse_table
+from sonotrace.records.history import LOCK, History, folder_md5
+from sonotrace.records.lock import CODE, Link, Step, flat, steps
+from sonotrace.records.store import Store, md5_of
+from sonotrace.tables import parse_table
 
 WORKSPACE = "workspace"
 FETCH = "`dvc fetch --all-commits`, of an experiment `dvc exp pull`"

@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sonotrace import plane_scores, structure_scores
 from sonotrace.compare import paired
 from sonotrace.compare.revisions import Revision
 from sonotrace.errors import SonotraceError
-from sonotrace.manifest import CORNERS
-from sonotrace.preparation import Preparation
-from sonotrace.stages import METRICS, folder
+from sonotrace.images.preparation import Preparation
+from sonotrace.kinds.structures import STRUCTURES
+from sonotrace.places import METRICS, folder
+from sonotrace.scores import planes as plane_scores
+from sonotrace.scores import structures as structure_scores
 from sonotrace.stages.evaluate import matched
-from sonotrace.structures import STRUCTURES
+from sonotrace.tables import CORNERS
 
 PRIMARY = {"planes": "macro_f1", "structures": "map50"}
 """The one score of each model by which it is judged worse as a whole (docs/decisions/0008)."""

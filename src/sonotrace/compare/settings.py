@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from sonotrace.compare.revisions import Revision
-from sonotrace.lineage.tree import flat
-from sonotrace.stages import DATA_SETS, REPORTS
+from sonotrace.places import DATA_SETS, REPORTS
+from sonotrace.records.lock import flat
 
 Difference = dict[str, Any]
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)

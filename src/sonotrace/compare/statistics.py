@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from sonotrace.compare.revisions import Revision
-from sonotrace.stages import folder
+from sonotrace.places import folder
 
 FEATURES = {"width": "px", "height": "px", "brightness": "grey level", "sharpness": "squared grey level"}
 """Feature -> unit; brightness is the mean grey level, 0 to 255, sharpness Brenner's gradient."""

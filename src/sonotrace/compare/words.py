@@ -6,7 +6,7 @@ from typing import Any
 
 from sonotrace.compare.data import KINDS, UNKNOWN
 from sonotrace.compare.paired import LOWER_IS_BETTER
-from sonotrace.lineage.tree import text
+from sonotrace.records.lock import text
 
 HAPPENINGS = ("added", "removed", "came", "left", "changed")
 LOOKS = "how images look: medians, and Cliff's delta; added ones against all of A, changed ones against what they were"

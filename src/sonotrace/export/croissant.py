@@ -15,8 +15,8 @@ from typing import Any
 from sonotrace.errors import SonotraceError
 from sonotrace.export import record
 from sonotrace.export.record import Record
-from sonotrace.outputs import building, write_json
-from sonotrace.stages import DATA_SETS, folder
+from sonotrace.places import DATA_SETS, folder
+from sonotrace.running.outputs import building, write_json
 
 VERSIONS = ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"]
 FORMATS = {

@@ -15,9 +15,9 @@ from sonotrace.errors import SonotraceError
 from sonotrace.export import LICENCE, LIMITS, record
 from sonotrace.export.record import Record
 from sonotrace.export.requirements import packages
-from sonotrace.lineage.tree import flat, text
-from sonotrace.outputs import write_bytes
-from sonotrace.stages import DATA_SETS, MODELS, TRAININGS
+from sonotrace.places import DATA_SETS, MODELS, TRAININGS
+from sonotrace.records.lock import flat, text
+from sonotrace.running.outputs import write_bytes
 
 PROPERTY = "sonotrace:"
 ROOT = "sonotrace"

@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from sonotrace.errors import SonotraceError
-from sonotrace.lineage.history import LOCK, Commit, History
-from sonotrace.lineage.tree import Link, Step
 from sonotrace.lineage.verify import current, other_parameters, unlike
-from sonotrace.stages import DATA_SETS, METRICS, MODELS, REPORTS
+from sonotrace.places import DATA_SETS, METRICS, MODELS, REPORTS
+from sonotrace.records.history import LOCK, Commit, History
+from sonotrace.records.lock import Link, Step
 
 GRAPH = "dvc.yaml"
 PARAMETERS = "params.yaml"

@@ -13,9 +13,9 @@ from sonotrace.errors import SonotraceError
 from sonotrace.export import LICENCE, LIMITS, record
 from sonotrace.export.record import GRAPH, PARAMETERS, REQUIREMENTS, Record
 from sonotrace.export.requirements import packages
-from sonotrace.lineage.history import LOCK
-from sonotrace.outputs import building
-from sonotrace.stages import DATA_SETS, MODELS, REPORTS
+from sonotrace.places import DATA_SETS, MODELS, REPORTS
+from sonotrace.records.history import LOCK
+from sonotrace.running.outputs import building
 
 WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
 PROFILES = {

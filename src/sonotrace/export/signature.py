@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sonotrace.errors import SonotraceError
-from sonotrace.lineage.history import History
 from sonotrace.lineage.verify import current, unlike
-from sonotrace.outputs import PART
-from sonotrace.stages import MODELS
+from sonotrace.places import MODELS
+from sonotrace.records.history import History
+from sonotrace.running.outputs import PART
 
 PASSWORD = "SONOTRACE_KEY_PASSWORD"  # noqa: S105  the name of the variable
 """Environment variable with the password of a private key that has one."""

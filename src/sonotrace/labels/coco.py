@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images import header_size
-from sonotrace.snapshot import SIDES, Box, Listed, image_id, images_below, side_of, source_of
+from sonotrace.images.grey import header_size
+from sonotrace.labels.listing import SIDES, Box, Listed, image_id, images_below, side_of, source_of
 
 _LISTS = ("images", "annotations", "categories")
 _NOWHERE = (math.nan, math.nan, math.nan, math.nan)

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from sonotrace.errors import SonotraceError
-from sonotrace.planes import OUT_OF_SCOPE, PLANES, plane_of
-from sonotrace.snapshot import Listed, image_id, images_below, side_of, source_of
+from sonotrace.kinds.planes import OUT_OF_SCOPE, PLANES, plane_of
+from sonotrace.labels.listing import Listed, image_id, images_below, side_of, source_of
 
 _SIDES = {"1": "train", "0": "test"}
 

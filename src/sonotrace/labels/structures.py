@@ -10,7 +10,7 @@ import yaml
 
 from sonotrace.errors import SonotraceError
 from sonotrace.labels import coco
-from sonotrace.snapshot import Box, Listed, image_id, images_below, side_of, source_of
+from sonotrace.labels.listing import Box, Listed, image_id, images_below, side_of, source_of
 
 
 def read_snapshot(folder: Path) -> list[Listed]:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sonotrace.errors import SonotraceError
-from sonotrace.lineage.history import LOCK, History
-from sonotrace.lineage.store import md5_of
-from sonotrace.lineage.tree import Step, read
+from sonotrace.records.history import LOCK, History
+from sonotrace.records.lock import Step, read
+from sonotrace.records.store import md5_of
 
 PATIENCE = 2.0
 """Seconds to wait for a `dvc.lock` that names the model: DVC writes it in place, while other stages run."""

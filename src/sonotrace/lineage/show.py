@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sonotrace.lineage.tree import text
+from sonotrace.records.lock import text
 
 SHOWN = 12
 """Commits that are written out; more are counted."""

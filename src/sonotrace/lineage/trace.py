@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
 
-from sonotrace.archives import TAR_ENDINGS
 from sonotrace.errors import SonotraceError
-from sonotrace.lineage.history import LOCK, History
-from sonotrace.lineage.store import Store, md5_of
-from sonotrace.lineage.tree import Link, Step, ancestors, flat, roles, steps
-from sonotrace.pseudonyms import CHECK, LENGTH, VARIABLE, Pseudonyms, has_check_value
-from sonotrace.stages import DATA_SETS, REPORTS, folder
+from sonotrace.patients.pseudonyms import CHECK, LENGTH, VARIABLE, Pseudonyms, has_check_value
+from sonotrace.places import DATA_SETS, REPORTS, folder
+from sonotrace.records.history import LOCK, History
+from sonotrace.records.lock import Link, Step, ancestors, flat, roles, steps
+from sonotrace.records.store import Store, md5_of
+from sonotrace.sources.transfer.archives import TAR_ENDINGS
 
 USE = {"train": "trained on", "val": "tuned on", "test": "tested on"}
 """What a model did with the images of each side."""

@@ -12,13 +12,13 @@ from typing import Any
 import yaml
 
 from sonotrace.errors import SonotraceError
-from sonotrace.lineage.history import LOCK, History, folder_md5
-from sonotrace.lineage.store import Store, md5_of
-from sonotrace.lineage.tree import Link, Step, flat, read
-from sonotrace.manifest import read_table
-from sonotrace.parallel import in_order
 from sonotrace.params import load
-from sonotrace.stages import DATA_SETS, METRICS, folder
+from sonotrace.places import DATA_SETS, METRICS, folder
+from sonotrace.records.history import LOCK, History, folder_md5
+from sonotrace.records.lock import Link, Step, flat, read
+from sonotrace.records.store import Store, md5_of
+from sonotrace.running.parallel import in_order
+from sonotrace.tables import read_table
 
 IGNORED = ("__pycache__", ".snakemake_timestamp")
 """What DVC does not count either (.dvcignore)."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from sonotrace.archives import TAR_ENDINGS, unpack
 from sonotrace.errors import SonotraceError
-from sonotrace.snapshot import images_below
+from sonotrace.labels.listing import images_below
 from sonotrace.sources import Request, Snapshot
+from sonotrace.sources.transfer.archives import TAR_ENDINGS, unpack
 
 _APPLIED = re.compile(
     r"^The following (pre-processing|augmentation) was applied[^\n]*\n((?:\* [^\n]*\n?)+)", re.MULTILINE

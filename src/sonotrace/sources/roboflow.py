@@ -24,13 +24,13 @@ from typing import Any, TypeVar
 import requests
 import yaml
 
-from sonotrace.archives import unpack
-from sonotrace.download import download
 from sonotrace.errors import SonotraceError
-from sonotrace.exchange import Limits, retry_after
-from sonotrace.outputs import remove
-from sonotrace.progress import say
+from sonotrace.running.outputs import remove
+from sonotrace.running.progress import say
 from sonotrace.sources import Request, Snapshot
+from sonotrace.sources.transfer.archives import unpack
+from sonotrace.sources.transfer.download import download
+from sonotrace.sources.transfer.http import Limits, retry_after
 
 REMOTE = True
 

@@ -2,7 +2,7 @@
 
 A record's files never change: Zenodo gives new files a new record. Their MD5 sums come from the
 record when it is pinned, and from the pin afterwards, so that a pull needs no network once the
-files are in `request.keep`. Pooch checks and keeps the files; `sonotrace.download` gets them, as
+files are in `request.keep`. Pooch checks and keeps the files; `sonotrace.sources.transfer.download` gets them, as
 pooch's own way to Zenodo knows one address only and does not go on where a download stopped.
 
 Source of the address forms and of the record's JSON: https://developers.zenodo.org, and the records
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sonotrace.archives import unpack
-from sonotrace.download import ANY_KIND, ZIP_KINDS, download, get_json
 from sonotrace.errors import SonotraceError
-from sonotrace.exchange import Limits
-from sonotrace.outputs import PART, remove
+from sonotrace.running.outputs import PART, remove
 from sonotrace.sources import Request, Snapshot
+from sonotrace.sources.transfer.archives import unpack
+from sonotrace.sources.transfer.download import ANY_KIND, ZIP_KINDS, download, get_json
+from sonotrace.sources.transfer.http import Limits
 
 REMOTE = True
 

@@ -14,17 +14,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sonotrace import augmentation, boxes, images
-from sonotrace.augmentation import apply_to_boxes, apply_to_image, draw
-from sonotrace.boxes import Boxes
-from sonotrace.images import encode_pages, header_size, read_grey
-from sonotrace.item_cache import ItemCache
-from sonotrace.manifest import CORNERS, read_table
-from sonotrace.outputs import building, write_csv
-from sonotrace.parallel import BATCH, in_order
+from sonotrace.images import augmentation, boxes
+from sonotrace.images import grey as images
+from sonotrace.images.augmentation import apply_to_boxes, apply_to_image, draw
+from sonotrace.images.boxes import Boxes
+from sonotrace.images.grey import encode_pages, header_size, read_grey
 from sonotrace.params import AugmentOne, load
-from sonotrace.progress import bar, say
-from sonotrace.stages import REPORTS, folder
+from sonotrace.places import REPORTS, folder
+from sonotrace.running.item_cache import ItemCache
+from sonotrace.running.outputs import building, write_csv
+from sonotrace.running.parallel import BATCH, in_order
+from sonotrace.running.progress import bar, say
+from sonotrace.tables import CORNERS, read_table
 
 
 class Original(NamedTuple):

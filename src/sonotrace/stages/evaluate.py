@@ -12,16 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sonotrace import environment, plane_scores, structure_scores
 from sonotrace.errors import SonotraceError
-from sonotrace.images import read_grey
-from sonotrace.intervals import with_intervals
-from sonotrace.manifest import CORNERS, read_table
-from sonotrace.outputs import building, write_csv, write_json
+from sonotrace.images.grey import read_grey
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params import EvaluateOne, EvaluateStructures, load
-from sonotrace.progress import bar, native_noise_hidden, say
-from sonotrace.stages import METRICS, MODELS, PLOTS, folder
-from sonotrace.structures import STRUCTURES
+from sonotrace.places import METRICS, MODELS, PLOTS, folder
+from sonotrace.running import environment
+from sonotrace.running.outputs import building, write_csv, write_json
+from sonotrace.running.progress import bar, native_noise_hidden, say
+from sonotrace.scores import planes as plane_scores
+from sonotrace.scores import structures as structure_scores
+from sonotrace.scores.intervals import with_intervals
+from sonotrace.tables import CORNERS, read_table
 
 Metrics = tuple[dict[str, Any], dict[str, Any]]
 """What the headline file and the detail file of a data set hold."""
@@ -50,7 +52,7 @@ def run(data_set: str) -> None:
 
 def _evaluate_planes(test: pd.DataFrame, params: EvaluateOne) -> None:
     with native_noise_hidden():
-        from sonotrace.classifier import BATCH, PlaneClassifier
+        from sonotrace.models.classifier import BATCH, PlaneClassifier
 
         classifier = PlaneClassifier(MODELS["planes"])
     images = folder("planes", "prepare") / "images"
@@ -93,7 +95,7 @@ def metrics_of_planes(predictions: pd.DataFrame, params: EvaluateOne) -> Metrics
 
 
 def _evaluate_structures(test: pd.DataFrame, params: EvaluateStructures) -> None:
-    from sonotrace.detector import StructureDetector
+    from sonotrace.models.detector import StructureDetector
 
     detector = StructureDetector(MODELS["structures"])
     prepare = folder("structures", "prepare")

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from sonotrace import images, preparation
-from sonotrace.boxes import Boxes
-from sonotrace.images import STORED, encode_png, read_grey
-from sonotrace.item_cache import ItemCache
-from sonotrace.manifest import CORNERS, read_table
-from sonotrace.outputs import building, write_csv
-from sonotrace.parallel import BATCH, in_order
+from sonotrace.images import grey as images
+from sonotrace.images import preparation
+from sonotrace.images.boxes import Boxes
+from sonotrace.images.grey import STORED, encode_png, read_grey
+from sonotrace.images.preparation import Preparation
 from sonotrace.params import load
-from sonotrace.preparation import Preparation
-from sonotrace.progress import bar, say
-from sonotrace.stages import folder
+from sonotrace.places import folder
+from sonotrace.running.item_cache import ItemCache
+from sonotrace.running.outputs import building, write_csv
+from sonotrace.running.parallel import BATCH, in_order
+from sonotrace.running.progress import bar, say
+from sonotrace.tables import CORNERS, read_table
 
 
 def run(data_set: str) -> None:

@@ -14,21 +14,21 @@ from typing import Any
 
 import yaml
 
-from sonotrace import pins
 from sonotrace.errors import SonotraceError
-from sonotrace.intake import CLOSED, Brought, bring_dicom, bring_plain, open_cache
-from sonotrace.item_cache import ItemCache
+from sonotrace.intake import pins
+from sonotrace.intake.bring import CLOSED, Brought, bring_dicom, bring_plain, open_cache
 from sonotrace.labels import planes, structures
-from sonotrace.manifest import box_table, image_table
-from sonotrace.outputs import building, remove, scratch, write_csv, write_json
-from sonotrace.parallel import BATCH, available_cores, in_order
+from sonotrace.labels.listing import Listed, is_dicom
 from sonotrace.params import load
-from sonotrace.progress import bar, say
-from sonotrace.pseudonyms import Pseudonyms
-from sonotrace.snapshot import Listed, is_dicom
+from sonotrace.patients.pseudonyms import Pseudonyms
+from sonotrace.patients.withdrawals import Withdrawals
+from sonotrace.places import DATA, REPORTS, STATE, folder
+from sonotrace.running.item_cache import ItemCache
+from sonotrace.running.outputs import building, remove, scratch, write_csv, write_json
+from sonotrace.running.parallel import BATCH, available_cores, in_order
+from sonotrace.running.progress import bar, say
 from sonotrace.sources import Request, Snapshot, is_remote, source
-from sonotrace.stages import DATA, REPORTS, STATE, folder
-from sonotrace.withdrawals import Withdrawals
+from sonotrace.tables import box_table, image_table
 
 
 def run(data_set: str) -> None:

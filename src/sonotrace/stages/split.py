@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from sonotrace import ledger
 from sonotrace.errors import SonotraceError
-from sonotrace.ledger import Names
-from sonotrace.lineage.last import LastCommit
-from sonotrace.lineage.tree import flat
-from sonotrace.manifest import read_table
-from sonotrace.outputs import write_bytes, write_csv, write_json
+from sonotrace.kinds.planes import classes_in
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params import Fractions, SplitOne, load
-from sonotrace.planes import classes_in
-from sonotrace.progress import say
-from sonotrace.stages import REPORTS, folder
-from sonotrace.structures import STRUCTURES
+from sonotrace.patients import ledger
+from sonotrace.patients.ledger import Names
+from sonotrace.places import REPORTS, folder
+from sonotrace.records.last import LastCommit
+from sonotrace.records.lock import flat
+from sonotrace.running.outputs import write_bytes, write_csv, write_json
+from sonotrace.running.progress import say
+from sonotrace.tables import read_table
 
 SIDES = ("train", "val", "test")
 

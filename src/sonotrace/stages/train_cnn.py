@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sonotrace import environment
 from sonotrace.errors import SonotraceError
-from sonotrace.images import Grey, read_grey, read_page
-from sonotrace.manifest import read_table
+from sonotrace.images.grey import Grey, read_grey, read_page
+from sonotrace.kinds.planes import classes_in
 from sonotrace.params import TrainCnn, load
-from sonotrace.planes import classes_in
-from sonotrace.progress import bar, epoch_log, native_noise_hidden, say
-from sonotrace.stages import MODELS, PLOTS, folder
+from sonotrace.places import MODELS, PLOTS, folder
+from sonotrace.running import environment
+from sonotrace.running.progress import bar, epoch_log, native_noise_hidden, say
+from sonotrace.tables import read_table
 
 
 class View(NamedTuple):
@@ -52,8 +52,8 @@ def run() -> None:
         import keras
 
         set_up(params)
-    from sonotrace.canonical import write_keras
-    from sonotrace.cnn import build
+    from sonotrace.models.cnn import build
+    from sonotrace.models.files import write_keras
 
     batch = min(params.batch, len(train))
     per_epoch = len(train) // batch

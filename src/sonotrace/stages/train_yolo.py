@@ -10,15 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from sonotrace import environment
 from sonotrace.errors import SonotraceError
-from sonotrace.images import STORED, read_page, write_png
-from sonotrace.manifest import read_table
-from sonotrace.outputs import scratch
+from sonotrace.images.grey import STORED, read_page, write_png
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params import PrepareOne, TrainYolo, load
-from sonotrace.progress import bar, epoch_log, native_noise_hidden, say
-from sonotrace.stages import MODELS, PLOTS, folder
-from sonotrace.structures import STRUCTURES
+from sonotrace.places import MODELS, PLOTS, folder
+from sonotrace.running import environment
+from sonotrace.running.outputs import scratch
+from sonotrace.running.progress import bar, epoch_log, native_noise_hidden, say
+from sonotrace.tables import read_table
 
 
 def run() -> None:
@@ -34,7 +34,7 @@ def run() -> None:
         from_scratch = "from scratch" if params.weights.endswith(".yaml") else "from local weights"
         say(f"train_yolo: {params.weights} {from_scratch}, {images} images, {params.epochs} epochs")
         trained = _train(params, card, work.resolve(), images)
-        from sonotrace.canonical import write_yolo
+        from sonotrace.models.files import write_yolo
 
         write_yolo(trained, {"prepare": preparation.model_dump(), "imgsz": params.imgsz}, MODELS["structures"])
 

@@ -14,16 +14,17 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from sonotrace import images, planes, structures
 from sonotrace.errors import SonotraceError
-from sonotrace.images import Grey, damage, decode_grey
-from sonotrace.item_cache import ItemCache
-from sonotrace.manifest import CORNERS, read_table
-from sonotrace.outputs import write_csv, write_json
-from sonotrace.parallel import BATCH, in_order
+from sonotrace.images import grey as images
+from sonotrace.images.grey import Grey, damage, decode_grey
+from sonotrace.kinds import planes, structures
 from sonotrace.params import load
-from sonotrace.progress import bar, native_noise_hidden, say
-from sonotrace.stages import REPORTS, folder
+from sonotrace.places import REPORTS, folder
+from sonotrace.running.item_cache import ItemCache
+from sonotrace.running.outputs import write_csv, write_json
+from sonotrace.running.parallel import BATCH, in_order
+from sonotrace.running.progress import bar, native_noise_hidden, say
+from sonotrace.tables import CORNERS, read_table
 
 BOX_TOLERANCE = 1.0
 """Boxes may reach this many px beyond the image, as rounding makes them; they are cut to it."""

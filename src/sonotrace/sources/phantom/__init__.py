@@ -20,14 +20,14 @@ import cv2
 import numpy as np
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images import write_png
+from sonotrace.images.grey import write_png
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.sources import Request, Snapshot
 from sonotrace.sources.phantom.anatomy import PLANES, surroundings
 from sonotrace.sources.phantom.heads import augmented, head, yolo_line
 from sonotrace.sources.phantom.imaging import Exposure, Grey, picture
 from sonotrace.sources.phantom.scanner import Scanner, canvas_size, load_scanners
 from sonotrace.sources.phantom.scene import Body, Mark, Pose, Scene
-from sonotrace.structures import STRUCTURES
 
 PLANE_CODES = {"Fetal abdomen": 2, "Fetal brain": 3, "Fetal femur": 5, "Fetal thorax": 6}
 PLANE_SHARES = {

@@ -5,11 +5,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.sources.phantom.anatomy import brain, surroundings
 from sonotrace.sources.phantom.imaging import Exposure, Grey, picture
 from sonotrace.sources.phantom.scanner import CANVAS_HEIGHT, Scanner, canvas_size
 from sonotrace.sources.phantom.scene import Body, Mark, Pose, Scene
-from sonotrace.structures import STRUCTURES
 
 ROTATION_DEGREES = (5.0, 10.0)
 BLUR_PX = 2.5

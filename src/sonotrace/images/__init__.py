@@ -1,0 +1,1 @@
+"""Images and boxes: reading and writing grey images, bringing them to one size, changing them by seed."""

@@ -1,0 +1,282 @@
+"""Read and write grey images."""
+
+import io
+import re
+import struct
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffTags, UnidentifiedImageError
+
+from sonotrace.errors import SonotraceError
+from sonotrace.running.outputs import write_into
+
+Grey = NDArray[np.uint8]
+"""A grey image: shape (height, width), 0 black, 255 white."""
+
+MAX_PIXELS = 64_000_000
+"""Most pixels that an image may have, 8000 x 8000; larger ones are refused by their header."""
+MAX_SIDE = 65_535
+"""Most px that it may be wide or high, as in JPEG."""
+
+DEPTHS = (8, 10, 12, 16)
+"""Bits that samples stored in 16 bits may really have."""
+
+COMPRESSED = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
+)
+"""For images kept for long: settings of OpenCV's PNG encoder that suit speckle."""
+
+STORED = (*(cv2.IMWRITE_PNG_COMPRESSION, 0), *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE))
+"""For images read in every epoch: twice the size, a tenth of the time to write and a fifth to read."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8"
+_BMP = b"BM"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_TAGS = {tag.name: number for number, tag in TiffTags.TAGS_V2.items()}
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
+
+cv2.setNumThreads(1)  # the pipeline works on many images at once instead
+warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged images are reported by us, with their names
+
+
+class _UnreadableError(Exception):
+    """Why an image cannot be decoded, in a few words."""
+
+
+def decode_grey(content: bytes) -> Grey | None:
+    """Decode a PNG, JPEG, TIFF or BMP to 8-bit grey, or return None where that fails.
+
+    - Colour, also that of a palette, becomes ITU-R BT.601 luma; transparency is ignored.
+    - Samples of 16 bits count as 8-, 10-, 12- or 16-bit values, the least of these that holds the
+      image's largest colour sample, and keep the highest 8 bits: so an image with 12 bits in use is
+      not near black. Black and white of 1 bit become 0 and 255. A TIFF in which 0 is white is inverted.
+    - EXIF orientation is not applied to PNG and JPEG; the orientation of a TIFF is. Either way the
+      size is the one that Pillow reads from the header.
+
+    Refused are images of more than MAX_PIXELS pixels or MAX_SIDE px a side, and TIFFs of several
+    pages, with floating-point, signed or 32-bit samples, or in other colours than RGB.
+
+    It fails where pixels are cut off, and for any other damage to a PNG, which carries checksums; a
+    file of another kind whose pixels were altered in place may decode to other pixels. `damage` says
+    why it fails. Threads may call it at once: the decoders let go of the GIL.
+    """
+    try:
+        return _decode(content)
+    except _UnreadableError:
+        return None
+
+
+def damage(content: bytes) -> str:
+    """Say in a few words why an image cannot be decoded, or nothing where it can."""
+    try:
+        _decode(content)
+    except _UnreadableError as error:
+        return str(error)
+    return ""
+
+
+def read_grey(path: Path) -> Grey:
+    """Read an image file as 8-bit grey.
+
+    Raises SonotraceError, with the reason, where `decode_grey` cannot read it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SonotraceError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    image = decode_grey(content)
+    if image is None:
+        raise SonotraceError(f"{path}: {damage(content)}; export the image again")
+    return image
+
+
+def header_size(path: Path) -> tuple[int, int] | None:
+    """Read width and height in px from an image's header, or None where that fails."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except Exception:  # noqa: BLE001 - Pillow raises many kinds for damaged files
+        return None
+
+
+def encode_pages(images: Sequence[Grey]) -> bytes:
+    """Return grey images as the pages of one TIFF, stored as they are: any one is read without the others."""
+    return bytes(
+        cv2.imencodemulti(".tif", images, (cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_NONE))[1]
+    )
+
+
+def read_page(path: Path, page: int) -> Grey:
+    """Read one page, counted from 1, of a TIFF that `encode_pages` made.
+
+    Raises SonotraceError where that cannot be done.
+    """
+    pages = cv2.imreadmulti(str(path), start=page - 1, count=1, flags=cv2.IMREAD_GRAYSCALE)[1]
+    if not pages:
+        raise SonotraceError(f"{path}: page {page} cannot be read; remove the file and run `dvc repro`")
+    return np.asarray(pages[0], np.uint8)
+
+
+def write_png(image: Grey, path: Path, options: Sequence[int] = COMPRESSED) -> None:
+    """Write a grey image as PNG; raises SonotraceError where the disk does not take it."""
+    write_into(path, encode_png(image, options))
+
+
+def encode_png(image: Grey, options: Sequence[int] = COMPRESSED) -> bytes:
+    """Return a grey image as PNG."""
+    return bytes(cv2.imencode(".png", image, options)[1])
+
+
+def _decode(content: bytes) -> Grey:
+    if content.startswith(_TIFF):
+        return _decode_tiff(content)
+    _check_size(*_stated_size(content))
+    deep = content.startswith(_PNG) and content[24:25] == b"\x10"
+    flags = cv2.IMREAD_UNCHANGED if deep else cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if image is None:
+        raise _UnreadableError(_complaint(content))
+    return _to_grey(image) if deep else np.asarray(image, np.uint8)
+
+
+def _stated_size(content: bytes) -> tuple[int, int]:
+    """Read width and height in px from the header of a PNG, JPEG or BMP, faster than Pillow does."""
+    try:
+        if content.startswith(_PNG):
+            width, height = _stated_png_size(content)
+        elif content.startswith(_JPEG):
+            width, height = _stated_jpeg_size(content)
+        elif content.startswith(_BMP):
+            old = content[14:18] == b"\x0c\0\0\0"
+            width, height = struct.unpack_from("<HH" if old else "<ii", content, 18)
+        else:
+            raise _UnreadableError(_complaint(content))
+    except struct.error:
+        raise _UnreadableError(_complaint(content)) from None
+    return width, abs(height)  # a BMP of negative height stands on its head
+
+
+def _stated_png_size(content: bytes) -> tuple[int, int]:
+    """Read IHDR, and see that no chunk ends behind the file: OpenCV takes memory for all that one states."""
+    width, height = struct.unpack_from(">II", content, 16)
+    at, kind = len(_PNG), b""
+    while at < len(content) and kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", content, at)
+        at += length + 12
+        if at > len(content):
+            raise _UnreadableError("damaged or cut short")
+    return width, height
+
+
+def _stated_jpeg_size(content: bytes) -> tuple[int, int]:
+    """Read the frame header, SOFn, of a JPEG (ITU-T T.81, B.2.2)."""
+    at = 2
+    while marker := _JPEG_MARKER.search(content, at):
+        kind, at = marker[1][0], marker.end()
+        if 0xC0 <= kind <= 0xCF and kind not in {0xC4, 0xC8, 0xCC}:
+            height, width = struct.unpack_from(">HH", content, at + 3)
+            return width, height
+        if kind != 0x01 and not 0xD0 <= kind <= 0xD8:  # those have no length
+            (length,) = struct.unpack_from(">H", content, at)
+            at += length
+    raise _UnreadableError(_complaint(content))
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise _UnreadableError(
+            f"{width} x {height} px, more than {MAX_PIXELS // 1_000_000} million pixels or {MAX_SIDE} px a side"
+        )
+
+
+def _complaint(content: bytes) -> str:
+    """Say what Pillow finds wrong with a PNG, JPEG or BMP that OpenCV does not decode."""
+    if not content:
+        return "empty file"
+    if content[128:132] == b"DICM":
+        return "a DICOM file, not an image"
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP")) as image:
+            image.load()
+    except UnidentifiedImageError:
+        known = content.startswith((_PNG, _JPEG, _BMP))
+        return "damaged or cut short" if known else "not a PNG, JPEG, TIFF or BMP image"
+    except Exception as error:  # noqa: BLE001 - Pillow raises many kinds for damaged files
+        return str(error).splitlines()[0] if str(error) else "damaged image"
+    return "damaged or cut short"
+
+
+def _decode_tiff(content: bytes) -> Grey:
+    """Decode with Pillow, for OpenCV multiplies colours by transparency and reads only the first page."""
+    try:
+        with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
+            _check_tiff(image)
+            if _is_deep_colour(image):
+                return _decode_deep_colour(content)
+            if image.mode.startswith("I;16"):
+                grey = _to_grey(np.array(image, np.uint16))
+                return 255 - grey if _tag(image, "PhotometricInterpretation") == (0,) else grey
+            if image.mode in {"1", "L"}:
+                return np.array(image.convert("L"))
+            if image.mode == "LA":
+                return np.array(image.getchannel("L"))
+            return np.asarray(cv2.cvtColor(np.array(image.convert("RGB")), cv2.COLOR_RGB2GRAY), np.uint8)
+    except _UnreadableError:
+        raise
+    except UnidentifiedImageError:
+        raise _UnreadableError("a TIFF that is damaged or of an unusual kind") from None
+    except Image.DecompressionBombError:
+        raise _UnreadableError(f"more than {MAX_PIXELS // 1_000_000} million pixels") from None
+    except Exception as error:  # noqa: BLE001 - Pillow raises many kinds for damaged files
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise _UnreadableError(f"damaged or cut short ({reason})") from None
+
+
+def _decode_deep_colour(content: bytes) -> Grey:
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise _UnreadableError("damaged, cut short or compressed in an unusual way")
+    return _to_grey(image)
+
+
+def _check_tiff(image: Any) -> None:
+    if image.n_frames > 1:
+        raise _UnreadableError(f"holds {image.n_frames} pages; export one image a file")
+    _check_size(*image.size)
+    if image.mode in {"F", "I"} or set(_tag(image, "SampleFormat")) - {1}:
+        raise _UnreadableError("floating-point, signed or 32-bit samples; export 8 or 16 bits, unsigned")
+    if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B"}:
+        raise _UnreadableError(f"{image.mode} colours; export as grey or RGB")
+    multiplied = image.mode == "RGBA" and _tag(image, "ExtraSamples") == (1,)
+    if _is_deep_colour(image) and (multiplied or _tag(image, "PlanarConfiguration") == (2,)):
+        raise _UnreadableError("16-bit colours in planes or multiplied by transparency; export as PNG")
+
+
+def _is_deep_colour(image: Any) -> bool:
+    """Tell 16-bit colour, of which Pillow would keep the high byte."""
+    return image.mode in {"RGB", "RGBA"} and max(_tag(image, "BitsPerSample")) == 16
+
+
+def _tag(image: Any, name: str) -> tuple[int, ...]:
+    """Return the values of a TIFF tag; 1 where it is absent, as TIFF 6.0 has it for those asked for here."""
+    values = image.tag_v2.get(_TAGS[name], 1)
+    return values if isinstance(values, tuple) else (values,)
+
+
+def _to_grey(image: NDArray[Any]) -> Grey:
+    """Bring samples to 8-bit grey: shape (height, width), or with blue, green, red and perhaps alpha last."""
+    image = image[..., :3] if image.ndim == 3 else image
+    if image.dtype == np.uint16:
+        largest = int(image.max())
+        depth = next(bits for bits in DEPTHS if largest < 1 << bits)
+        image = (image >> (depth - 8)).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image, np.uint8)

@@ -1,0 +1,32 @@
+"""Brain structures: their names and their order."""
+
+from collections.abc import Iterable
+
+from sonotrace.kinds.kind import Kind
+
+STRUCTURES = ("CHOROID_PLEXUS", "CSP", "MIDLINE_FALX")
+"""The structures, in the order of the detector's classes."""
+
+
+def structure_of(label: str) -> str | None:
+    """Return the structure that a label names, which is its name to the letter, or None."""
+    return label if label in STRUCTURES else None
+
+
+def classes_in(_: Iterable[str]) -> tuple[str, ...]:
+    """Return the detector's classes: always all of STRUCTURES."""
+    return STRUCTURES
+
+
+KIND = Kind(
+    name="structures",
+    training="train_yolo",
+    model_ending=".pt",
+    user="detector",
+    has_boxes=True,
+    per_class="per_structure",
+    count_of_classes="boxes_by_structure",
+    primary="map50",
+    class_of=structure_of,
+    classes=classes_in,
+)

@@ -1,0 +1,108 @@
+"""Model files whose bytes depend on the training alone: no dates, no paths, no addresses.
+
+Both formats also carry a `sonotrace` entry with the names and the preparation the model was
+trained with, so that a model file is used as it was trained, wherever it goes.
+"""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from sonotrace.errors import SonotraceError
+from sonotrace.running.outputs import write_bytes
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time a zip member can have."""
+
+
+def write_keras(model: Any, entry: dict[str, Any], path: Path) -> None:
+    """Write a Keras model, without its optimizer, as `.keras`.
+
+    Keras puts the date of saving into `metadata.json`, zip times into the archive and memory
+    addresses, as `shared_object_id`, into `config.json`.
+    """
+    bare = type(model).from_config(model.get_config())
+    bare.set_weights(model.get_weights())
+    aside = path.with_name(f"{path.stem}.part.keras")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        bare.save(aside)
+        write_bytes(_canonical_keras(aside.read_bytes(), entry), path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _canonical_keras(content: bytes, entry: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as given, zipfile.ZipFile(buffer, "w") as made:
+        for name in sorted(given.namelist()):
+            member = given.read(name)
+            if name == "metadata.json":
+                metadata = json.loads(member)
+                del metadata["date_saved"]
+                member = json.dumps(metadata | {"sonotrace": entry}, indent=2).encode()
+            elif name == "config.json":
+                member = _renumbered(member.decode()).encode()
+            made.writestr(zipfile.ZipInfo(name, _EPOCH), member)
+    return buffer.getvalue()
+
+
+def _renumbered(config: str) -> str:
+    """Replace memory addresses by the order in which they appear."""
+    order: dict[str, int] = {}
+    return re.sub(
+        r'("shared_object_id": )(\d+)',
+        lambda found: found[1] + str(order.setdefault(found[2], len(order))),
+        config,
+    )
+
+
+def read_keras(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Read a `.keras` file in Keras' safe mode; return the model and its `sonotrace` entry."""
+    import keras
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entry = json.loads(archive.read("metadata.json"))["sonotrace"]
+    except FileNotFoundError:
+        raise SonotraceError(f"{path}: no such model; run `dvc repro train_cnn` to make it") from None
+    except (zipfile.BadZipFile, KeyError, ValueError):
+        raise SonotraceError(f"{path}: not a model of train_cnn; run `dvc repro train_cnn` to make one") from None
+    return keras.models.load_model(path, compile=False), entry
+
+
+def write_yolo(trained: Path, entry: dict[str, Any], path: Path) -> None:
+    """Write an Ultralytics checkpoint again without date, git state, paths and timings.
+
+    torch names the archive's folder after the file it saves to; a buffer has no name.
+    """
+    import torch
+
+    checkpoint = torch.load(trained, map_location="cpu", weights_only=False)
+    checkpoint |= {"date": None, "git": None, "sonotrace": entry}
+    if checkpoint.get("train_results"):
+        checkpoint["train_results"].pop("time", None)
+    for arguments in (checkpoint["train_args"], checkpoint["model"].args):
+        for name in ("data", "project", "name", "save_dir", "model", "pretrained"):
+            arguments.pop(name, None)
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    write_bytes(buffer.getvalue(), path)
+
+
+def read_yolo_entry(path: Path) -> dict[str, Any]:
+    """Return the `sonotrace` entry of a detector file.
+
+    The file is a pickle, which runs code when read: give it only files of your own pipeline.
+    """
+    import torch
+
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=False)["sonotrace"])
+    except FileNotFoundError:
+        raise SonotraceError(f"{path}: no such model; run `dvc repro train_yolo` to make it") from None
+    except (KeyError, TypeError, RuntimeError, EOFError, ModuleNotFoundError):
+        raise SonotraceError(f"{path}: not a model of train_yolo; run `dvc repro train_yolo` to make one") from None

@@ -1,0 +1,1 @@
+"""Patients: keyed pseudonyms, withdrawals, and the ledger of who was tested on."""

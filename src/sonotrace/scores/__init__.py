@@ -1,0 +1,1 @@
+"""How good a model is: scores, their intervals, and the files and tables that hold them."""

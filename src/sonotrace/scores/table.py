@@ -1,0 +1,49 @@
+"""Print the metric files as tables that a person reads."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sonotrace.errors import SonotraceError
+from sonotrace.places import DATA_SETS, METRICS
+
+
+def show() -> None:
+    """Print, for each model, every score with its 95 % interval, overall and by class."""
+    console = Console(soft_wrap=True)
+    for data_set in DATA_SETS:
+        path = METRICS / f"{data_set}_detail.json"
+        console.print(_table(data_set, _read(path)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SonotraceError(f"{path}: not there; run `dvc repro` to make it") from None
+    return content
+
+
+def _table(data_set: str, detail: dict[str, Any]) -> Table:
+    counts = [f"{detail[key]} test {key.removeprefix('n_')}" for key in detail if key.startswith("n_")]
+    title = f"{data_set}: {', '.join(counts)}; value [{detail['interval']}]"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("", "n", "score", "value", "low", "high"):
+        table.add_column(column, justify="left" if column in ("", "score") else "right")
+    groups = {"overall": detail["overall"], **detail.get("per_plane", {}), **detail.get("per_structure", {})}
+    for name, scores in groups.items():
+        shown, n = name, str(scores.get("n", ""))
+        for score, figure in scores.items():
+            if score == "n":
+                continue
+            table.add_row(shown, n, score, *(_figure(figure[part]) for part in ("value", "low", "high")))
+            shown = n = ""
+        table.add_section()
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
