@@ -16,7 +16,7 @@ core fewer than there are, which would burden the reference, so its command line
 stage's number. Laying out the folders is not counted. A round is one `dvc repro` and then the two
 bare trainings.
 
-    PYTHONPATH=src python benchmarks/engine_overhead.py REPO [--rounds 3] [--params train_cnn.epochs=2 ...]
+    PYTHONPATH=src python benchmarks/engine_overhead.py REPO [--rounds 3] [--params train_cnn.planes.epochs=2 ...]
 
 REPO: a checkout of the project; its HEAD is cloned, and data/incoming is copied from it where it is
 there. `--params` changes values of the clone's params.yaml.
@@ -66,7 +66,7 @@ def clone(repository: Path, checkout: Path, changes: list[str]) -> None:
         shutil.copytree(repository / "data/incoming", checkout / "data/incoming", dirs_exist_ok=True)
     (checkout / "dvc.lock").unlink(missing_ok=True)
     params = yaml.safe_load((checkout / "params.yaml").read_text())
-    for change in ("train_cnn.device=cpu", "train_yolo.device=cpu", *changes):
+    for change in ("train_cnn.planes.device=cpu", "train_yolo.structures.device=cpu", *changes):
         key, value = change.split("=", 1)
         *path, last = key.split(".")
         section = params

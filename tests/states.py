@@ -12,8 +12,8 @@ import pandas as pd
 import yaml
 
 from sonotrace.kinds.planes import PLANES
-from sonotrace.params import EvaluateOne
-from sonotrace.stages.evaluate import metrics_of_planes
+from sonotrace.params.evaluate import EvaluateOne
+from sonotrace.scores.planes import metrics as metrics_of_planes
 from sonotrace.tables import CORNERS, IMAGE_COLUMNS
 
 PARAMETERS = {

@@ -12,6 +12,7 @@ from dvc.repo import Repo
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "sonotrace"
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 CANNOT_CHANGE_OUTPUTS = {
     "sonotrace": "holds the version",
@@ -19,17 +20,14 @@ CANNOT_CHANGE_OUTPUTS = {
     "sonotrace.cli": "calls the stage",
     "sonotrace.errors": "ends a run",
     "sonotrace.running.progress": "prints",
-    "sonotrace.params": "checks values that the graph tracks one by one",
     "sonotrace.running.parallel": "keeps the order, so results do not depend on it",
     "sonotrace.running.outputs": "writes what it is given; its form is fixed by tests of its own",
     "sonotrace.places": "says where things stand; a changed place changes the graph too",
     "sonotrace.scores.table": "prints",
 }
-OTHER_BRANCH = {
-    "evaluate@planes": {"sonotrace.scores.structures", "sonotrace.models.detector"},
-    "evaluate@structures": {"sonotrace.scores.planes", "sonotrace.models.classifier"},
-}
-"""Modules that a stage's module imports for the other data set only."""
+
+
+PACKAGES_THAT_CANNOT_CHANGE_OUTPUTS = {"sonotrace.params": "checks values that the graph tracks one by one"}
 
 
 def _module(path):
@@ -38,6 +36,12 @@ def _module(path):
 
 
 MODULES = {_module(path): path for path in PACKAGE.rglob("*.py")}
+LEFT_OUT = set(CANNOT_CHANGE_OUTPUTS) | {
+    module
+    for module in MODULES
+    for package in PACKAGES_THAT_CANNOT_CHANGE_OUTPUTS
+    if module == package or module.startswith(f"{package}.")
+}
 
 
 def _imports(module):
@@ -57,14 +61,14 @@ def _imports(module):
     return (found | packages) & set(MODULES)
 
 
-def _reached(module, without):
+def _reached(module):
     seen, left = set(), [module]
     while left:
         current = left.pop()
-        if current not in seen and current not in without:
+        if current not in seen:
             seen.add(current)
             left.extend(_imports(current))
-    return {module for module in seen if _has_code(module)} - set(CANNOT_CHANGE_OUTPUTS)
+    return {module for module in seen if _has_code(module)} - LEFT_OUT
 
 
 def _has_code(module):
@@ -78,11 +82,7 @@ def stages():
     return found
 
 
-STAGES = [
-    f"{name}@{item}" if "foreach" in stage else name
-    for name, stage in GRAPH["stages"].items()
-    for item in stage.get("foreach", [None])
-]
+STAGES = [f"{name}@{data_set}" for name in GRAPH["stages"] for data_set in PARAMS[name]]
 
 
 def _dependencies(stage):
@@ -93,7 +93,7 @@ def _dependencies(stage):
 @pytest.mark.parametrize("name", STAGES)
 def test_every_module_that_a_stage_reaches_is_among_its_dependencies(stages, name):
     module = f"sonotrace.stages.{name.split('@')[0]}"
-    needed = _reached(module, OTHER_BRANCH.get(name, set()))
+    needed = _reached(module)
     assert needed - _dependencies(stages[name]) == set()
 
 
@@ -101,12 +101,12 @@ def test_every_module_that_a_stage_reaches_is_among_its_dependencies(stages, nam
 def test_every_module_among_the_dependencies_is_reached(stages, name):
     module = f"sonotrace.stages.{name.split('@')[0]}"
     listed = {module for module in _dependencies(stages[name]) if _has_code(module)}
-    assert listed - _reached(module, set()) - set(CANNOT_CHANGE_OUTPUTS) == set()
+    assert listed - _reached(module) - LEFT_OUT == set()
 
 
 def test_what_is_left_out_exists():
     assert set(CANNOT_CHANGE_OUTPUTS) <= set(MODULES)
-    assert set().union(*OTHER_BRANCH.values()) <= set(MODULES)
+    assert set(PACKAGES_THAT_CANNOT_CHANGE_OUTPUTS) <= set(MODULES)
 
 
 def _written_out(name):
@@ -168,7 +168,11 @@ def test_the_table_of_artifacts_lists_each_output_with_its_stage(stages):
     with (ROOT / "workflow" / "artifacts.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["artifact", "stage", "unit", "key", "what"]
-    listed = [(row["stage"], row["artifact"]) for row in rows]
+    listed = [
+        (row["stage"].format(data_set=data_set), row["artifact"].format(data_set=data_set))
+        for row in rows
+        for data_set in PARAMS[row["stage"].partition("@")[0]]
+    ]
     assert len(listed) == len(set(listed))
     assert set(listed) == {(name, out.def_path) for name, stage in stages.items() for out in stage.outs}
     for row in rows:

@@ -42,9 +42,9 @@ def small(set_param):
         "prepare.planes.width": 32,
         "prepare.planes.height": 32,
         "augment.planes.copies": 1,
-        "train_cnn.batch": 8,
-        "train_cnn.threads": 1,
-        "train_cnn.epochs": 8,
+        "train_cnn.planes.batch": 8,
+        "train_cnn.planes.threads": 1,
+        "train_cnn.planes.epochs": 8,
     }.items():
         set_param(key, value)
 
@@ -96,7 +96,7 @@ def test_planted_wrong_labels_and_a_planted_leak_are_found(planted):
 def test_phantom_images_are_audited_twice_with_the_same_bytes(work, set_param):
     set_param("pull.planes.phantom.images", 48)
     set_param("pull.structures.phantom.images", 6)
-    set_param("train_cnn.epochs", 1)
+    set_param("train_cnn.planes.epochs", 1)
     top = Path(__file__).parents[2]
     (work / "data/phantom").symlink_to(top / "data/phantom")
     for data_set in ("planes", "structures"):

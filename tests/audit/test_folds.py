@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sonotrace.audit import folds as audit_folds
 from sonotrace.audit.folds import folds_of
 from sonotrace.errors import SonotraceError
+from sonotrace.images import copies
 from sonotrace.images.grey import write_png
 from sonotrace.kinds.planes import PLANES
+from sonotrace.models.examples import View
 from sonotrace.params import load
-from sonotrace.stages import augment
-from sonotrace.stages.train_cnn import View
 
 
 def _table(rows):
@@ -28,7 +28,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 20).map(str), st.sampled_from(PLANES)),
 def test_a_patient_stands_in_one_fold_and_every_plane_can_be_learned_without_it(rows, folds, seed):
     table = _table(rows)
     try:
-        fold = folds_of(table, folds, seed)
+        fold = folds_of("planes", table, folds, seed)
     except SonotraceError:
         assume(False)
     assert table.assign(fold=fold).groupby("patient")["fold"].nunique().max() == 1
@@ -41,15 +41,15 @@ def test_a_patient_stands_in_one_fold_and_every_plane_can_be_learned_without_it(
 def test_the_folds_are_the_same_each_time(rows, folds):
     table = _table(rows)
     try:
-        fold = folds_of(table, folds, 1)
+        fold = folds_of("planes", table, folds, 1)
     except SonotraceError:
         assume(False)
-    assert (folds_of(table, folds, 1) == fold).all()
+    assert (folds_of("planes", table, folds, 1) == fold).all()
 
 
 def test_planes_are_spread_over_the_folds():
     table = _table([(str(number), PLANES[number % 4]) for number in range(80)])
-    counts = table.assign(fold=folds_of(table, 5, 1)).groupby(["fold", "label"]).size()
+    counts = table.assign(fold=folds_of("planes", table, 5, 1)).groupby(["fold", "label"]).size()
     assert (counts == 4).all()
 
 
@@ -68,7 +68,7 @@ def test_planes_are_spread_over_the_folds():
 )
 def test_what_cannot_be_audited_is_said_in_one_line(rows, said):
     with pytest.raises(SonotraceError, match=rf"^data/planes/split/split\.csv: {said}") as caught:
-        folds_of(_table(rows), 3, 1)
+        folds_of("planes", _table(rows), 3, 1)
     assert "\n" not in str(caught.value)
 
 
@@ -78,19 +78,20 @@ def test_a_plane_that_came_into_one_fold_stops_the_audit(monkeypatch):
     table = _table([("1", "femur"), ("2", "femur"), ("3", "brain"), ("4", "brain")])
     monkeypatch.setattr(StratifiedGroupKFold, "split", lambda *_: [(None, np.array([0, 1, 2])), (None, np.array([3]))])
     with pytest.raises(SonotraceError, match=r"all images of femur came into one of 2 folds; .*--folds"):
-        folds_of(table, 2, 1)
+        folds_of("planes", table, 2, 1)
 
 
 def test_the_net_sees_the_copies_that_augment_makes(work):
-    params = load().augment.planes
+    params = load().augment["planes"]
     for name in ("prepared", "here", "there"):
         (work / name).mkdir()
     write_png(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8), work / "prepared/a.png")
-    table = pd.DataFrame({"image": ["a"], "sha256": ["0" * 64]})
-    (views,) = audit_folds._views(table, work / "prepared", params, work / "here")
-    with augment.open_cache(params) as cache:
-        original = augment.Original("a", "0" * 64, [], np.empty((0, 4)))
-        augment.copy_image(original, params, work / "prepared", work / "there", cache)
+    table = pd.DataFrame({"image": ["a"], "sha256": ["0" * 64], "label": ["brain"]})
+    ((views, label),) = audit_folds._examples(table, work / "prepared", params, work / "here")
+    with copies.open_cache(params) as cache:
+        original = copies.Original("a", "0" * 64, [], np.empty((0, 4)))
+        copies.copy_image(original, params, work / "prepared", work / "there", cache)
+    assert label == "brain"
     assert views[0] == View(work / "prepared/a.png")
     assert views[1:] == [View(work / "here/a.tif", page) for page in range(1, params.copies + 1)]
     assert (work / "here/a.tif").read_bytes() == (work / "there/a.tif").read_bytes()

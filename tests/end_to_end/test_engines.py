@@ -76,7 +76,7 @@ def test_another_number_of_epochs_reruns_the_training_and_its_evaluation_only(
     engine: tuple[str, ...], by_dvc: Checkout, by_snakemake: Checkout
 ) -> None:
     checkout = by_dvc if engine[0] == "dvc" else by_snakemake
-    checkout.set_params({"train_cnn.epochs": 2})
+    checkout.set_params({"train_cnn.planes.epochs": 2})
     printed = checkout.run(*engine)
     assert sorted(stages_run(printed)) == ["evaluate@planes", "train_cnn"]
     assert_all_up_to_date(checkout)
@@ -138,7 +138,10 @@ def test_a_queued_experiment_runs_the_queued_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"train_cnn.epochs": 0}, "params.yaml: train_cnn.epochs is 0: input should be greater than or equal to 1"),
+        (
+            {"train_cnn.planes.epochs": 0},
+            "params.yaml: train_cnn.planes.epochs is 0: input should be greater than or equal to 1",
+        ),
         ({"split.planes.use_official": "maybe"}, "params.yaml: split.planes.use_official is 'maybe': "),
         ({"pull.planes.phantom.images": "many"}, "params.yaml: pull.planes.phantom.images is 'many': "),
     ],

@@ -180,7 +180,17 @@ def test_a_model_swapped_by_hand_is_not_evaluated(by_dvc: Checkout, tmp_path: Pa
 
 
 def test_an_experiment_elsewhere_evaluates_the_model_that_it_trained(by_dvc: Checkout) -> None:
-    experiment = ("dvc", "exp", "run", "--temp", "--name", "elsewhere", "-S", "train_cnn.batch=16", "evaluate@planes")
+    experiment = (
+        "dvc",
+        "exp",
+        "run",
+        "--temp",
+        "--name",
+        "elsewhere",
+        "-S",
+        "train_cnn.planes.batch=16",
+        "evaluate@planes",
+    )
     printed = by_dvc.run(*experiment)
     assert "Running stage 'train_cnn'" in printed
     assert "Running stage 'evaluate@planes'" in printed

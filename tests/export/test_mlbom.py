@@ -50,7 +50,10 @@ def test_a_card_has_data_scores_with_intervals_and_limits(components):
 
 def test_training_parameters_are_said_without_places_on_this_machine(components, written):
     said = {one["name"]: one["value"] for one in components["model:structures"]["properties"]}
-    assert said == {"sonotrace:train_yolo.epochs": "2", "sonotrace:train_yolo.weights": "weights.pt"}
+    assert said == {
+        "sonotrace:train_yolo.structures.epochs": "2",
+        "sonotrace:train_yolo.structures.weights": "weights.pt",
+    }
     assert "/home" not in written
 
 

@@ -76,7 +76,7 @@ def test_parameters_that_no_stage_ran_with_are_refused(recorded):
     text = (recorded / "params.yaml").read_text()
     (recorded / "params.yaml").write_text(text.replace("epochs: 3", "epochs: 4"))
     commit(recorded)
-    with pytest.raises(SonotraceError, match=r"^params.yaml: train_cnn.epochs is 4, but train_cnn ran with 3; "):
+    with pytest.raises(SonotraceError, match=r"^params.yaml: train_cnn.planes.epochs is 4, but train_cnn ran with 3; "):
         record.read(recorded)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.images.augmentation import Change, apply_to_boxes, apply_to_image, draw, matrix_of
-from sonotrace.params import AugmentOne
+from sonotrace.params.augment import AugmentOne
 
 WIDTH, HEIGHT = 96, 72
 STILL = Change(

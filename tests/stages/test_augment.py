@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from sonotrace.images.copies import Original, copy_image, copy_name, open_cache, originals
 from sonotrace.images.grey import read_page, write_png
-from sonotrace.params import AugmentOne
+from sonotrace.params.augment import AugmentOne
 from sonotrace.running.outputs import write_csv, write_json
-from sonotrace.stages.augment import Original, copy_image, copy_name, open_cache, originals, run
+from sonotrace.stages.augment import run
 from sonotrace.tables import CORNERS, read_table
 
 WIDTH, HEIGHT = 64, 48

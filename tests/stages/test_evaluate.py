@@ -11,7 +11,7 @@ from sonotrace.images.grey import write_png
 from sonotrace.kinds.planes import PLANES
 from sonotrace.models import classifier
 from sonotrace.running.outputs import write_csv
-from sonotrace.stages.evaluate import _metrics, run
+from sonotrace.stages.evaluate import run
 from sonotrace.tables import box_table, read_table
 
 LABELS = {"a": "brain", "b": "brain", "c": "femur", "d": "thorax", "e": "abdomen", "f": "femur"}
@@ -112,12 +112,3 @@ def test_no_test_images_is_an_error(work):
     )
     with pytest.raises(SonotraceError, match=r"planes: no test images; .*split\.planes\.salt"):
         run("planes")
-
-
-def test_undefined_figures_are_null():
-    nan = float("nan")
-    found = {"recall": (0.5, 0.123456, 1.0), "map50": (nan, nan, nan), "recall.CSP": (nan, nan, nan)}
-    headline, detail = _metrics("per_structure", found, {"n_images": 2}, {"CSP": 0})
-    assert headline == {"recall": 0.5, "map50": None, "n_images": 2}
-    assert detail["overall"]["recall"] == {"value": 0.5, "low": 0.1235, "high": 1.0}
-    assert detail["per_structure"] == {"CSP": {"n": 0, "recall": {"value": None, "low": None, "high": None}}}

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from sonotrace.images.grey import read_grey, write_png
 from sonotrace.images.preparation import Preparation
+from sonotrace.images.prepared import move_boxes
 from sonotrace.running.outputs import write_csv
-from sonotrace.stages.prepare import move_boxes, run
+from sonotrace.stages.prepare import run
 from sonotrace.tables import CORNERS, box_table, image_table, read_table
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.errors import SonotraceError
-from sonotrace.params import Fractions, SplitOne
+from sonotrace.kinds import KINDS
+from sonotrace.params.split import Fractions, SplitOne
 from sonotrace.patients.pseudonyms import VARIABLE, record
 from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.stages.split import SIDES, compare, describe, place, run, sides_of, warnings
@@ -115,12 +116,12 @@ def test_the_report_counts_patients_images_and_classes():
             "side": ["train", "train", "val", "test"],
         }
     )
-    report = describe("planes", table, box_table([]))
+    report = describe(KINDS["planes"], table, box_table([]))
     assert report["train"] == {"patients": 1, "images": 2, "abdomen": 0, "brain": 1, "femur": 1, "thorax": 0}
     assert report["test"] == {"patients": 1, "images": 1, "abdomen": 0, "brain": 1, "femur": 0, "thorax": 0}
     corners = {"x0": 0, "y0": 0, "x1": 1, "y1": 1}
     boxes = box_table([{"image": image, "file": "", "structure": "CSP", **corners} for image in "aac"])
-    report = describe("structures", table, boxes)
+    report = describe(KINDS["structures"], table, boxes)
     assert report["train"] == {"patients": 1, "images": 2, "CHOROID_PLEXUS": 0, "CSP": 2, "MIDLINE_FALX": 0}
     assert [report[side]["CSP"] for side in SIDES] == [2, 1, 0]
 

@@ -1,110 +1,36 @@
-"""What Ultralytics is given: classes by name, sides apart, weights that are pinned."""
+"""The stage stops before anything heavy is loaded where it cannot train."""
 
-import hashlib
+import sys
 
-import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images.grey import encode_pages, read_grey, write_png
-from sonotrace.kinds.structures import STRUCTURES
-from sonotrace.params import PrepareOne, load
 from sonotrace.running.outputs import write_csv
-from sonotrace.stages.train_yolo import _check_weights, label_lines, lay_out
-from sonotrace.tables import CORNERS
-
-PREPARATION = PrepareOne(width=64, height=32, aspect="stretch", mask_overlays=False)
+from sonotrace.stages.train_yolo import run
 
 
-def _boxes(rows):
-    return pd.DataFrame(rows, columns=["image", "structure", *CORNERS])
+@pytest.fixture(autouse=True)
+def _environment_restored(monkeypatch):
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    for name in (*names, "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setitem(sys.modules, "torch", None)
 
 
-def test_label_lines_hold_class_centre_and_size_in_shares():
-    boxes = _boxes([("a", name, 16, 8, 48, 24) for name in reversed(STRUCTURES)] + [("b", "CSP", 0, 0, 64, 32)])
-    lines = label_lines(boxes, PREPARATION)
-    assert lines["b"] == "1 0.500000 0.500000 1.000000 1.000000\n"
-    assert lines["a"].splitlines() == [f"{index} 0.500000 0.500000 0.500000 0.500000" for index in (2, 1, 0)]
-
-
-@pytest.fixture
-def augmented(work):
-    table = pd.DataFrame({"image": ["a", "b", "c", "e"], "side": ["train", "val", "test", "train"]})
-    corners = (16, 8, 48, 24)
-    at = work / "data/structures"
-    for stage in ("prepare", "augment"):
-        (at / stage / "images").mkdir(parents=True)
-    for name in table["image"]:
-        write_png(_picture(), at / "prepare/images" / f"{name}.png")
-    (at / "augment/images/a.tif").write_bytes(encode_pages([_picture() + 1, _picture() + 2]))
-    boxes = _boxes([("a", "MIDLINE_FALX", *corners), ("b", "CSP", *corners), ("c", "CSP", *corners)])
-    write_csv(boxes, work / "data/structures/prepare/boxes.csv")
-    write_csv(_boxes([("a__1", "CHOROID_PLEXUS", *corners)]), work / "data/structures/augment/boxes.csv")
-    copies = pd.DataFrame({"copy": ["a__1", "a__2"], "image": ["a", "a"]})
-    write_csv(copies, work / "data/structures/augment/copies.csv")
-    return table
-
-
-def _picture():
-    return np.zeros((32, 64), np.uint8)
-
-
-def test_sides_stay_apart_and_test_images_are_never_shown(work, augmented):
-    card, count = lay_out(augmented, work / "run", PREPARATION)
-    names = {
-        side: sorted(path.stem for path in (work / "run" / side / "images").iterdir()) for side in ("train", "val")
-    }
-    assert names == {"train": ["a", "a__1", "a__2", "e"], "val": ["b"]}
-    assert count == 4
-    assert not list((work / "run").rglob("c.*"))
-    for side, images in names.items():
-        assert sorted(path.stem for path in (work / "run" / side / "labels").iterdir()) == images
-        for image in images:
-            picture = read_grey(work / "run" / side / "images" / f"{image}.png")
-            assert (picture == int(image.partition("__")[2] or 0)).all()
-    content = yaml.safe_load(card.read_text())
-    assert list(content["names"].values()) == list(STRUCTURES)
-    assert (content["train"], content["val"]) == ("train/images", "val/images")
-
-
-def test_the_class_of_a_label_line_names_the_structure_of_the_box(work, augmented):
-    card, _ = lay_out(augmented, work / "run", PREPARATION)
-    names = yaml.safe_load(card.read_text())["names"]
-    found = {
-        path.stem: [names[int(line.split()[0])] for line in path.read_text().splitlines()]
-        for path in (work / "run").rglob("labels/*.txt")
-    }
-    assert found == {"a": ["MIDLINE_FALX"], "a__1": ["CHOROID_PLEXUS"], "a__2": [], "b": ["CSP"], "e": []}
+def test_weights_that_are_not_there_stop_it_before_any_image_is_laid_out(work, set_param):
+    set_param("train_yolo.structures.weights", "gone.pt")
+    set_param("train_yolo.structures.weights_sha256", "0" * 64)
+    with pytest.raises(SonotraceError, match=r"train_yolo\.structures\.weights: no file gone\.pt"):
+        run("structures")
+    assert not (work / "data/structures").exists()
 
 
 @pytest.mark.parametrize("side", ["train", "val"])
-def test_a_side_without_images_stops(work, augmented, side):
-    left = augmented[augmented["side"] != side]
-    with pytest.raises(SonotraceError, match=r"structures: .*split\.structures\.salt"):
-        lay_out(left, work / "run", PREPARATION)
-
-
-def _params(**values):
-    return load().train_yolo.model_copy(update=values)
-
-
-def test_weights_are_from_scratch_or_a_file_with_the_right_hash(work):
-    (work / "mine.pt").write_bytes(b"weights")
-    _check_weights(_params(weights="yolov8n.yaml", weights_sha256=None))
-    _check_weights(_params(weights="mine.pt", weights_sha256=hashlib.sha256(b"weights").hexdigest()))
-
-
-@pytest.mark.parametrize(
-    ("weights", "sha256", "said"),
-    [
-        ("yolov8s.yaml", None, "train_yolo.weights is 'yolov8s.yaml': yolov8n.yaml, or a local .pt"),
-        ("gone.pt", "0" * 64, "train_yolo.weights: no file gone.pt; put it there, nothing is downloaded"),
-        ("mine.pt", "0" * 64, f"mine.pt: sha256 is .*, not train_yolo.weights_sha256 {'0' * 64}"),
-    ],
-)
-def test_other_weights_are_refused(work, weights, sha256, said):
-    (work / "mine.pt").write_bytes(b"weights")
-    with pytest.raises(SonotraceError, match=said):
-        _check_weights(_params(weights=weights, weights_sha256=sha256))
+def test_a_side_without_images_stops_it_and_leaves_no_scratch_folder(work, side):
+    at = work / "data/structures"
+    write_csv(pd.DataFrame({"image": ["a"], "side": [side]}), at / "split/split.csv")
+    write_csv(pd.DataFrame(columns=["copy", "image"]), at / "augment/copies.csv")
+    with pytest.raises(SonotraceError, match=r"^structures: .*split\.structures\.salt"):
+        run("structures")
+    assert sorted(path.name for path in at.iterdir()) == ["augment", "split"]

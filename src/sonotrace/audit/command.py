@@ -1,7 +1,7 @@
 """audit-labels: doubt labels and find near-duplicates.
 
-Needs `split.csv` and the prepared images of planes, and takes those of structures where they are;
-leaves `labels.csv`, `duplicates.csv` and their contact sheets in a folder.
+Needs `split.csv` and the prepared images of the data set audited, and searches those of the others for
+near-duplicates where they are prepared; leaves `labels.csv`, `duplicates.csv` and their contact sheets in a folder.
 """
 
 import itertools
@@ -15,9 +15,8 @@ from sonotrace.audit.duplicates import COLUMNS, differing_pairs, fingerprints
 from sonotrace.audit.folds import folds_of, out_of_fold
 from sonotrace.audit.labels import ranked
 from sonotrace.errors import SonotraceError
-from sonotrace.kinds.planes import classes_in
-from sonotrace.params import load
-from sonotrace.places import DATA_SETS, folder
+from sonotrace.params import Params, load
+from sonotrace.places import folder
 from sonotrace.running.outputs import building, write_csv
 from sonotrace.running.progress import bar, say
 from sonotrace.tables import read_table
@@ -25,25 +24,26 @@ from sonotrace.tables import read_table
 _OURS = re.compile(r"(labels|duplicates)(\.csv|(-\d+)?\.png)")
 
 
-def run(out: Path, folds: int) -> None:
-    """Audit planes, find near-duplicates in both data sets, and write the findings into `out`."""
+def run(out: Path, folds: int, data_set: str) -> None:
+    """Audit the labels of `data_set`, find near-duplicates in all data sets, and write the findings into `out`."""
     params = load()
+    settings, kind = params.train_cnn[data_set], params.kind(data_set)
     check_free(out)
-    table = read_table(folder("planes", "split") / "split.csv")
-    fold = folds_of(table, folds, params.train_cnn.seed)
-    pairs = _duplicates()
-    names = tuple(plane for plane in classes_in(table["label"]) if (table["label"] == plane).any())
+    table = read_table(folder(data_set, "split") / "split.csv")
+    fold = folds_of(data_set, table, folds, settings.seed)
+    pairs = _duplicates(data_set, params)
+    names = tuple(name for name in kind.classes(table["label"]) if (table["label"] == name).any())
     say(
-        f"audit-labels: {folds} trainings, {params.train_cnn.architecture} net, {params.train_cnn.epochs} epochs, "
+        f"audit-labels: {folds} trainings, {settings.architecture} net, {settings.epochs} epochs, "
         f"on {len(table)} images of {table['patient'].nunique()} patients"
     )
-    probabilities = out_of_fold(table, names, fold, params.train_cnn, params.prepare.planes, params.augment.planes)
+    probabilities = out_of_fold(data_set, table, names, fold, params)
     labels = ranked(table, names, probabilities)
     with building(out) as target:
         target.mkdir()
         write_csv(labels, target / "labels.csv")
         write_csv(pairs, target / "duplicates.csv")
-        doubted = _label_tiles(labels)
+        doubted = _label_tiles(data_set, labels)
         sheet.write(doubted, "suspected labels, given > suggested", 5, target, "labels")
         sheet.write(_pair_tiles(pairs), "near-duplicates that differ", 3, target, "duplicates")
     say(f"audit-labels: labels suspected: {len(doubted)} of {len(labels)}, in {out}/labels.csv")
@@ -61,13 +61,13 @@ def check_free(out: Path) -> None:
         raise SonotraceError(f"{out}: holds {foreign[0]}, which is not of audit-labels; name a new or empty folder")
 
 
-def _duplicates() -> pd.DataFrame:
-    """Return the differing near-duplicates of each data set that is prepared; planes have to be."""
+def _duplicates(audited: str, params: Params) -> pd.DataFrame:
+    """Return the differing near-duplicates of each data set that is prepared; the one `audited` has to be."""
     tables = [pd.DataFrame(columns=COLUMNS)]
-    for data_set in DATA_SETS:
+    for data_set in params.data_sets:
         split, images = folder(data_set, "split") / "split.csv", folder(data_set, "prepare") / "images"
-        if data_set == "structures" and not (split.exists() and images.exists()):
-            say("audit-labels: structures are not prepared, so only planes are searched for near-duplicates")
+        if data_set != audited and not (split.exists() and images.exists()):
+            say(f"audit-labels: {data_set} is not prepared, so it is not searched for near-duplicates")
             continue
         table = read_table(split)
         with bar("near-duplicates", len(table)) as advance:
@@ -76,8 +76,8 @@ def _duplicates() -> pd.DataFrame:
     return pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
 
 
-def _label_tiles(labels: pd.DataFrame) -> list[sheet.Tile]:
-    images = folder("planes", "prepare") / "images"
+def _label_tiles(data_set: str, labels: pd.DataFrame) -> list[sheet.Tile]:
+    images = folder(data_set, "prepare") / "images"
     return [
         sheet.Tile(
             (images / f"{row.image}.png",),

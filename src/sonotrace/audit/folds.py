@@ -1,26 +1,28 @@
 """Name the plane of each image with a classifier that saw nobody of its patient."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.errors import SonotraceError
-from sonotrace.params import AugmentOne, PrepareOne, TrainCnn
+from sonotrace.images.copies import Original, copy_image, open_cache
+from sonotrace.models import training
+from sonotrace.models.examples import Example, View, stack, views_of
+from sonotrace.params import Params
+from sonotrace.params.augment import AugmentOne
 from sonotrace.places import STATE, folder
-from sonotrace.running import environment
 from sonotrace.running.outputs import scratch
 from sonotrace.running.parallel import in_order
 from sonotrace.running.progress import bar, native_noise_hidden, say
-from sonotrace.stages.augment import Original, copy_image, open_cache
-from sonotrace.stages.train_cnn import View, class_weights, set_up, stack, training_batches, views_of
 
 BATCH = 32
 """Images named at once."""
 
 
-def folds_of(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
+def folds_of(data_set: str, table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
     """Return the fold of each row, shape (n,), 0 to folds - 1: whole patients, planes in like shares.
 
     `table` has the columns image, patient and label. Raises SonotraceError where there are fewer
@@ -30,7 +32,7 @@ def folds_of(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
     from sklearn.model_selection import StratifiedGroupKFold
 
     patients, planes = table["patient"].nunique(), table["label"].value_counts()
-    split = folder("planes", "split") / "split.csv"
+    split = folder(data_set, "split") / "split.csv"
     if patients < folds:
         raise SonotraceError(
             f"{split}: {patients} patients, fewer than the {folds} folds; bring more patients or give a smaller --folds"
@@ -72,12 +74,7 @@ def _splits(parts: object, table: pd.DataFrame) -> list[tuple[NDArray[np.int64],
 
 
 def out_of_fold(
-    table: pd.DataFrame,
-    names: tuple[str, ...],
-    fold: NDArray[np.int64],
-    params: TrainCnn,
-    preparation: PrepareOne,
-    augmentation: AugmentOne,
+    data_set: str, table: pd.DataFrame, names: tuple[str, ...], fold: NDArray[np.int64], params: Params
 ) -> NDArray[np.float64]:
     """Return the planes' probabilities of each row, shape (n, len(names)), six decimals.
 
@@ -85,79 +82,58 @@ def out_of_fold(
     augment's copies of each image; the weights are those of the last epoch, since a validation side
     would be lost to the training. With the same parameters, images and type of CPU they are the same.
     """
-    environment.use_threads(params.threads)
-    environment.use_device(params.device)
-    with native_noise_hidden():
-        set_up(params)
-    prepared = folder("planes", "prepare") / "images"
+    settings = params.train_cnn[data_set]
+    training.start(data_set, settings)
+    prepared = folder(data_set, "prepare") / "images"
     probabilities = np.empty((len(table), len(names)), np.float64)
     with scratch(STATE / "audit") as copied:
-        views = _views(table, prepared, augmentation, copied)
-        labels = [str(label) for label in table["label"]]
+        examples = _examples(table, prepared, params.augment[data_set], copied)
         for number in range(int(fold.max()) + 1):
             held_out = np.flatnonzero(fold == number)
-            train = [(views[row], labels[row]) for row in np.flatnonzero(fold != number)]
-            probabilities[held_out] = _fold(
-                f"fold {number + 1}", train, [views[row][0] for row in held_out], names, params, preparation
-            )
+            train = [examples[row] for row in np.flatnonzero(fold != number)]
+            _start_anew(settings.seed)
+            model = training.trained(f"fold {number + 1}", train, names, settings, params.prepare[data_set])
+            probabilities[held_out] = _named(model, [examples[row].views[0] for row in held_out])
             named = [names[index] for index in probabilities[held_out].argmax(axis=1)]
-            right = np.mean([plane == labels[row] for plane, row in zip(named, held_out, strict=True)])
+            right = np.mean([plane == examples[row].label for plane, row in zip(named, held_out, strict=True)])
             say(
-                f"audit-labels: fold {number + 1}/{fold.max() + 1}: {len(train)} images trained, "
+                f"audit-labels: fold {number + 1}/{fold.max() + 1}: trained on {len(train)} images, "
                 f"{len(held_out)} named, {right:.1%} as labelled"
             )
     return probabilities.round(6)
 
 
-def _views(table: pd.DataFrame, prepared: Path, params: AugmentOne, copied: Path) -> list[list[View]]:
-    """Write the copies that augment makes, of every image, and return each image's views, the original first.
+def _examples(table: pd.DataFrame, prepared: Path, params: AugmentOne, copied: Path) -> list[Example]:
+    """Write the copies that augment makes, of every image, and return each image with its views.
 
-    Those that augment made before are taken over; the others are not noted, since DVC will not keep them.
+    Those that augment made before are reused; the others are not noted, since DVC will not keep them.
     """
     cache = open_cache(params)
 
-    def one(row: tuple[str, str]) -> list[View]:
-        image, sha256 = row
+    def one(row: tuple[str, str, str]) -> Example:
+        image, sha256, label = row
         if params.copies:
             copy_image(Original(image, sha256, [], np.empty((0, 4))), params, prepared, copied, cache)
-        return views_of(image, prepared, copied, params.copies)
+        return Example(views_of(image, prepared, copied, params.copies), label)
 
     with bar("copies", len(table)) as advance:
-        views = []
-        for shown in in_order(one, zip(table["image"], table["sha256"], strict=True)):
-            views.append(shown)
+        examples = []
+        for example in in_order(one, zip(table["image"], table["sha256"], table["label"], strict=True)):
+            examples.append(example)
             advance(1)
-    return views
+    return examples
 
 
-def _fold(
-    what: str,
-    train: list[tuple[list[View], str]],
-    held_out: list[View],
-    names: tuple[str, ...],
-    params: TrainCnn,
-    preparation: PrepareOne,
-) -> NDArray[np.float64]:
-    """Train on `train` and return the probabilities of `held_out`, shape (n, len(names))."""
+def _start_anew(seed: int) -> None:
+    """Make a fold's net independent of the folds before."""
     import keras
 
-    from sonotrace.models.cnn import build
-
     keras.backend.clear_session()
-    keras.utils.set_random_seed(params.seed)
-    batch = min(params.batch, len(train))
-    steps = len(train) // batch * params.epochs
-    model = build(params.architecture, preparation.width, preparation.height, len(names), params.learning_rate, steps)
-    with bar(what, steps) as advance:
-        model.fit(
-            training_batches(train, names, batch, params.seed),
-            steps_per_epoch=len(train) // batch,
-            epochs=params.epochs,
-            class_weight=class_weights([label for _, label in train], names) if params.class_weights else None,
-            callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(1))],  # noqa: ARG005
-            shuffle=False,
-            verbose=0,
-        )
+    keras.utils.set_random_seed(seed)
+
+
+def _named(model: Any, shown: list[View]) -> NDArray[np.float64]:
+    """Return the probabilities of prepared images, shape (n, classes)."""
     with native_noise_hidden():  # TensorFlow warns that each fold's net is a new one
-        parts = [model.predict_on_batch(stack(held_out[at : at + BATCH])) for at in range(0, len(held_out), BATCH)]
+        parts = [model.predict_on_batch(stack(shown[at : at + BATCH])) for at in range(0, len(shown), BATCH)]
     return np.concatenate(parts).astype(np.float64)

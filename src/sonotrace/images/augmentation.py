@@ -8,7 +8,7 @@ import numpy as np
 
 from sonotrace.images.boxes import Boxes, Matrix, clip, transform, visible
 from sonotrace.images.grey import Grey
-from sonotrace.params import AugmentOne
+from sonotrace.params.augment import AugmentOne
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from sonotrace.errors import SonotraceError
 from sonotrace.intake import pins
 from sonotrace.params import load
-from sonotrace.places import DATA, DATA_SETS, REPORTS, STATE
+from sonotrace.places import DATA, REPORTS, STATE
 from sonotrace.running.outputs import scratch
 from sonotrace.running.parallel import available_cores
 from sonotrace.running.progress import say
@@ -19,22 +19,23 @@ from sonotrace.stages.pull import fetch, read_snapshot, request
 def show(check: bool) -> bool:
     """Print what each data set comes from; with `check`, ask remote sources and return whether one has newer."""
     newer = False
-    for data_set in DATA_SETS:
+    data_sets = load().data_sets
+    for data_set in data_sets:
         say(data_set)
         for name, value in describe(data_set).items():
             say(f"  {name:12}{value}")
-    for data_set in DATA_SETS if check else ():
+    for data_set in data_sets if check else ():
         said, is_newer = _newest(data_set)
         newer |= is_newer
         say(f"{data_set}: {said}")
     return newer
 
 
-def describe(data_set: str) -> dict[str, str]:
+def describe(data_set: str) -> dict[str, Any]:
     """Return source, version, fingerprint, date of pinning, licence and counts of a data set, as text."""
-    name = getattr(load().pull, data_set).source
+    name: str = load().pull[data_set].source
     origin = DATA / name / data_set
-    facts = {"source": name}
+    facts: dict[str, Any] = {"source": name}
     pulled = _read(REPORTS / data_set / "snapshot.json")
     pin = pins.read(origin)
     stated = pin or (pulled if pulled.get("source") == name else {})
@@ -58,7 +59,7 @@ def pin(data_set: str) -> None:
 
     The pin is for git; nothing is pulled, and the last pull's outputs stay as they are.
     """
-    params = getattr(load().pull, data_set)
+    params = load().pull[data_set]
     if not is_remote(params.source):
         raise SonotraceError(
             f"params.yaml: pull.{data_set}.source is {params.source!r}, which git and DVC pin by themselves "
@@ -80,7 +81,7 @@ def pin(data_set: str) -> None:
 
 
 def _newest(data_set: str) -> tuple[str, bool]:
-    params = getattr(load().pull, data_set)
+    params = load().pull[data_set]
     if not is_remote(params.source):
         return "not asked: this source is pinned here", False
     origin = DATA / params.source / data_set

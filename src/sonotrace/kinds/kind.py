@@ -17,8 +17,6 @@ class Kind:
     """The stage that trains on it."""
     model_ending: str
     """Of the model's file: `models/<data set><ending>`."""
-    user: str
-    """The module of `models` that uses such a model."""
     has_boxes: bool
     """Whether its labels are boxes in the image, rather than one class per image."""
     per_class: str
@@ -29,6 +27,8 @@ class Kind:
     """The one score by which a model is judged worse as a whole (docs/decisions/0008)."""
     class_of: Callable[[str], str | None]
     """Returns the class that a label names, or None for an unknown label."""
+    out_of_scope: tuple[str, ...]
+    """Classes that labels may name but that are not learnt unless the parameters say so."""
     classes: Callable[[Iterable[str]], tuple[str, ...]]
     """Returns the classes of a model for data so labelled, in the order of its outputs."""
 

@@ -37,11 +37,11 @@ KIND = Kind(
     name="planes",
     training="train_cnn",
     model_ending=".keras",
-    user="classifier",
     has_boxes=False,
     per_class="per_plane",
     count_of_classes="images_by_plane",
     primary="macro_f1",
     class_of=plane_of,
+    out_of_scope=OUT_OF_SCOPE,
     classes=classes_in,
 )

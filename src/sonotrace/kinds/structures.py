@@ -7,6 +7,12 @@ from sonotrace.kinds.kind import Kind
 STRUCTURES = ("CHOROID_PLEXUS", "CSP", "MIDLINE_FALX")
 """The structures, in the order of the detector's classes."""
 
+PLANE = "brain"
+"""The standard plane that shows them."""
+
+AT_MOST = {"CHOROID_PLEXUS": 2, "CSP": 1, "MIDLINE_FALX": 1}
+"""How many of each a head has."""
+
 
 def structure_of(label: str) -> str | None:
     """Return the structure that a label names, which is its name to the letter, or None."""
@@ -22,11 +28,11 @@ KIND = Kind(
     name="structures",
     training="train_yolo",
     model_ending=".pt",
-    user="detector",
     has_boxes=True,
     per_class="per_structure",
     count_of_classes="boxes_by_structure",
     primary="map50",
     class_of=structure_of,
+    out_of_scope=(),
     classes=classes_in,
 )

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
+from sonotrace import scores
 from sonotrace.errors import SonotraceError
 from sonotrace.params import load
-from sonotrace.places import DATA_SETS, METRICS, folder
+from sonotrace.places import METRICS, folder
 from sonotrace.records.history import LOCK, History, folder_md5
 from sonotrace.records.lock import Link, Step, flat, read
 from sonotrace.records.store import Store, md5_of
@@ -36,7 +37,7 @@ def problems(top: Path) -> Iterator[str]:
         yield f"{LOCK}: not as in the last commit; commit it after `dvc repro`, or restore it with git"
     yield from unlike({link for step in found.values() for link in step.links}, top, history)
     yield from other_parameters(found, top)
-    for data_set in DATA_SETS:
+    for data_set in load().data_sets:
         yield from _manifest(data_set)
         yield from _metrics(data_set)
 
@@ -115,20 +116,15 @@ def _manifest(data_set: str) -> Iterator[str]:
 
 def _metrics(data_set: str) -> Iterator[str]:
     """Compute metrics again from stored predictions."""
-    from sonotrace.stages.evaluate import metrics_of_planes, metrics_of_structures
-
-    params = getattr(load().evaluate, data_set)
+    everything = load()
+    params, kind = everything.evaluate[data_set], everything.kind(data_set)
     files = [METRICS / f"{data_set}.json", METRICS / f"{data_set}_detail.json"]
     try:
         predictions = read_table(folder(data_set, "evaluate") / "predictions.csv")
         table = read_table(folder(data_set, "split") / "split.csv")
         test = table[table["side"] == "test"].reset_index(drop=True)
-        if data_set == "planes":
-            again = metrics_of_planes(predictions, params)
-        else:
-            again = metrics_of_structures(
-                predictions, test, read_table(folder(data_set, "prepare") / "boxes.csv"), params
-            )
+        boxes = read_table(folder(data_set, "prepare") / "boxes.csv")
+        again = scores.of(kind).metrics(predictions, test, boxes, params)
     except (SonotraceError, ValueError, KeyError) as error:
         yield f"{files[0]}: cannot be computed again ({' '.join(str(error).split())})"
         return

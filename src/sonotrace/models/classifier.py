@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from sonotrace.images.grey import Grey
+from sonotrace.images.grey import Grey, read_grey
 from sonotrace.images.preparation import Preparation
 from sonotrace.models.files import read_keras
+from sonotrace.running.progress import bar, native_noise_hidden
 
 BATCH = 32
 
@@ -29,3 +31,23 @@ class PlaneClassifier:
             for at in range(0, len(prepared), BATCH)
         ]
         return np.concatenate(parts).astype(np.float64)
+
+
+def predictions(model: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+    """Return the planes' probabilities of each test image, as `scores.planes` takes them, six decimals.
+
+    `test` has the columns image, patient and label; the folder `prepared` holds `<image>.png`.
+    """
+    with native_noise_hidden():
+        classifier = PlaneClassifier(model)
+    parts = []
+    with bar("predict", len(test)) as advance:
+        for at in range(0, len(test), BATCH):
+            part = [read_grey(prepared / f"{image}.png") for image in test["image"][at : at + BATCH]]
+            parts.append(classifier.probabilities(part))
+            advance(len(part))
+    probabilities = np.concatenate(parts).astype(np.float64).round(6)
+    table = test[["image", "patient", "label"]].copy()
+    table["predicted"] = [classifier.planes[index] for index in probabilities.argmax(axis=1)]
+    table[list(classifier.planes)] = probabilities
+    return table

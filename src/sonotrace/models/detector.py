@@ -3,17 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.images.boxes import Boxes
-from sonotrace.images.grey import Grey
+from sonotrace.images.grey import Grey, read_grey
 from sonotrace.images.preparation import Preparation
 from sonotrace.models.files import read_yolo_entry
 from sonotrace.running.environment import quiet_ultralytics
-from sonotrace.running.progress import native_noise_hidden
+from sonotrace.running.progress import bar, native_noise_hidden
+from sonotrace.tables import CORNERS
+
+LEAST = 0.001
+"""Confidence from which predictions count towards average precision (Ultralytics' value)."""
 
 OVERLAP = 0.7
 """Intersection over union above which the weaker of two boxes is dropped (Ultralytics' value)."""
@@ -56,3 +62,21 @@ class StructureDetector:
             names = [result.names[int(index)] for index in boxes.cls]
             found.append(Detections(names, boxes.conf.astype(np.float64), boxes.xyxy.astype(np.float64)))
         return found
+
+
+def predictions(model: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+    """Return the boxes found in each test image, as `scores.structures` takes them, four decimals.
+
+    `test` has the column image; the folder `prepared` holds `<image>.png`, and boxes are in px of it.
+    """
+    detector = StructureDetector(model)
+    rows: list[tuple[Any, ...]] = []
+    with bar("predict", len(test)) as advance:
+        for image in test["image"]:
+            found = detector.detect([read_grey(prepared / f"{image}.png")], LEAST)[0]
+            rows.extend(
+                (image, structure, *(round(float(value), 4) for value in (certain, *corners)))
+                for structure, certain, corners in zip(found.structures, found.confidences, found.boxes, strict=True)
+            )
+            advance(1)
+    return pd.DataFrame(rows, columns=["image", "structure", "confidence", *CORNERS])

@@ -1,255 +1,81 @@
-"""The schema of `params.yaml`: one section a stage, every value required, unknown keys refused.
+"""The schema of `params.yaml`: one section per stage, in it one part per data set, every value required.
 
-The file itself says what each value decides; DVC tracks it there. No value has a default here, so
-that a file states all that a run depends on.
+The file itself says what each value decides; DVC tracks it there. No value has a default here, so that a file
+states all that a run depends on. `pull` says which data sets there are and of which kind; the other sections
+have a part for each of them, the trainings for those of their kind.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from sonotrace import kinds
 from sonotrace.errors import SonotraceError
+from sonotrace.kinds.kind import Kind
+from sonotrace.params.augment import AugmentOne
+from sonotrace.params.evaluate import EvaluateOne, EvaluateStructures
+from sonotrace.params.prepare import PrepareOne
+from sonotrace.params.pull import PullPlanes, PullStructures
+from sonotrace.params.section import Section
+from sonotrace.params.split import SplitOne
+from sonotrace.params.train_cnn import TrainCnn
+from sonotrace.params.train_yolo import TrainYolo
+from sonotrace.params.validate import ValidateOne, ValidatePlanes
 
 PATH = Path("params.yaml")
 
-
-class Section(BaseModel):
-    """A part of `params.yaml`: fixed once read, ill-typed values and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-def _names_a_patient(pattern: str) -> str:
-    import re
-
-    try:
-        groups = re.compile(pattern).groupindex
-    except re.error as error:
-        raise ValueError(f"not a regular expression ({error})") from None
-    if "patient" not in groups:
-        raise ValueError("needs a group named patient, such as '^Patient(?P<patient>[0-9]+)_'")
-    return pattern
-
-
-def _is_a_box(crop: list[int]) -> list[int]:
-    if len(crop) != 4 or crop[0] >= crop[2] or crop[1] >= crop[3]:
-        raise ValueError("a crop box is [left, top, right, bottom] in px, left before right and top above bottom")
-    return crop
-
-
-Pattern = Annotated[str, AfterValidator(_names_a_patient)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Pixels = Annotated[int, Field(ge=32, le=4096)]
-Threads = Annotated[int, Field(ge=1, le=256)]
-Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Crop = Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(_is_a_box)]
-Device = Literal["auto", "cpu", "gpu"]
-
-
-class Phantom(Section):
-    images: Annotated[int, Field(ge=1)]
-    seed: Seed
-
-
-class PhantomExport(Phantom):
-    copies: Annotated[int, Field(ge=1, le=10)]
-
-
-class Dicom(Section):
-    frames: Literal["middle", "all"] | Annotated[int, Field(ge=1)]
-    crops: dict[str, Crop]
-
-
-class Incoming(Section):
-    dicom: Dicom
-
-
-class IncomingTable(Incoming):
-    table: str
-
-
-class Remote(Section):
-    max_megabytes: Annotated[int, Field(ge=1)]
-    max_minutes: Annotated[int, Field(ge=1)]
-
-
-class Zenodo(Remote):
-    record: Annotated[int, Field(ge=1)]
-    table: str
-    address: Annotated[str, Field(pattern=r"^https?://[^/?#@]+$")]
-
-
-class Roboflow(Remote):
-    workspace: Slug
-    project: Slug
-    version: Annotated[int, Field(ge=1)]
-
-
-class RoboflowPlanes(Roboflow):
-    format: Literal["folder"]
-
-
-class RoboflowStructures(Roboflow):
-    format: Literal["yolov8", "coco"]
-
-
-class PullPlanes(Section):
-    source: Literal["phantom", "incoming", "zenodo", "roboflow"]
-    patient_pattern: Pattern
-    phantom: Phantom
-    incoming: IncomingTable
-    zenodo: Zenodo
-    roboflow: RoboflowPlanes
-
-
-class PullStructures(Section):
-    source: Literal["phantom", "incoming", "roboflow"]
-    patient_pattern: Pattern
-    phantom: PhantomExport
-    incoming: Incoming
-    roboflow: RoboflowStructures
-
-
-class Pull(Section):
-    planes: PullPlanes
-    structures: PullStructures
-
-
-class ValidateOne(Section):
-    max_quarantined: Fraction
-    conflicting_labels: Literal["stop", "quarantine"]
-
-
-class ValidatePlanes(ValidateOne):
-    classes: Literal["four", "six"]
-
-
-class Validate(Section):
-    planes: ValidatePlanes
-    structures: ValidateOne
-
-
-class Fractions(Section):
-    train: Share
-    val: Share
-    test: Share
-
-    @model_validator(mode="after")
-    def _add_up(self) -> Self:
-        total = self.train + self.val + self.test
-        if abs(total - 1) > 1e-9:
-            raise ValueError(f"train: train, val and test must add up to 1, not {total:g}")
-        return self
-
-
-class SplitOne(Section):
-    salt: str
-    use_official: bool
-    fractions: Fractions
-    test_patients_may_move: bool
-
-
-class Split(Section):
-    planes: SplitOne
-    structures: SplitOne
-
-
-class PrepareOne(Section):
-    width: Pixels
-    height: Pixels
-    aspect: Literal["stretch", "letterbox"]
-    mask_overlays: bool
-
-
-class Prepare(Section):
-    planes: PrepareOne
-    structures: PrepareOne
-
-
-class AugmentOne(Section):
-    copies: Annotated[int, Field(ge=0, le=100)]
-    seed: Seed
-    rotation: Annotated[list[Annotated[float, Field(ge=0, le=180)]], Field(min_length=2, max_length=2)]
-    shift: Annotated[float, Field(ge=0, le=0.5)]
-    zoom: Annotated[float, Field(ge=0, le=0.5)]
-    shear: Annotated[float, Field(ge=0, le=0.5)]
-    flip: Fraction
-    blur: Annotated[float, Field(ge=0, le=20)]
-    brightness: Fraction
-    contrast: Annotated[float, Field(ge=0, lt=1)]
-    min_visible: Fraction
-
-    @model_validator(mode="after")
-    def _ascending(self) -> Self:
-        if self.rotation[0] > self.rotation[1]:
-            raise ValueError(f"rotation: least angle first, not {self.rotation}")
-        return self
-
-
-class Augment(Section):
-    planes: AugmentOne
-    structures: AugmentOne
-
-
-class Training(Section):
-    epochs: Annotated[int, Field(ge=1)]
-    batch: Annotated[int, Field(ge=1)]
-    seed: Seed
-    threads: Threads
-    device: Device
-    mixed_precision: bool
-
-
-class TrainCnn(Training):
-    architecture: Literal["residual", "published"]
-    learning_rate: Annotated[float, Field(gt=0, le=1)]
-    class_weights: bool
-
-
-class TrainYolo(Training):
-    weights: str
-    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
-    imgsz: Annotated[int, Field(ge=32, multiple_of=32)]
-    rect: bool
-    nominal_batch: Annotated[int, Field(ge=1)]
-    mosaic: Fraction
-    close_mosaic: Annotated[int, Field(ge=0)]
-    fliplr: Fraction
-
-    @model_validator(mode="after")
-    def _pinned(self) -> Self:
-        if self.weights.endswith(".pt") and self.weights_sha256 is None:
-            raise ValueError(f"weights_sha256: {self.weights} holds weights: give their sha256")
-        return self
-
-
-class EvaluateOne(Section):
-    bootstrap: Annotated[int, Field(ge=100)]
-    seed: Seed
-
-
-class EvaluateStructures(EvaluateOne):
-    confidence: Share
-
-
-class Evaluate(Section):
-    planes: EvaluateOne
-    structures: EvaluateStructures
-
-
-class Params(Section):
-    pull: Pull
-    validate_: Annotated[Validate, Field(alias="validate")]
-    split: Split
-    prepare: Prepare
-    augment: Augment
-    train_cnn: TrainCnn
-    train_yolo: TrainYolo
-    evaluate: Evaluate
+SECTIONS: dict[str, dict[str, type[Section]]] = {
+    "pull": {"planes": PullPlanes, "structures": PullStructures},
+    "validate": {"planes": ValidatePlanes, "structures": ValidateOne},
+    "split": {"planes": SplitOne, "structures": SplitOne},
+    "prepare": {"planes": PrepareOne, "structures": PrepareOne},
+    "augment": {"planes": AugmentOne, "structures": AugmentOne},
+    "train_cnn": {"planes": TrainCnn},
+    "train_yolo": {"structures": TrainYolo},
+    "evaluate": {"planes": EvaluateOne, "structures": EvaluateStructures},
+}
+"""Section -> kind of data set -> what the part of such a data set holds; in running order."""
+
+NAME = r"^[a-z][a-z0-9_]*$"
+"""What a data set may be called: folders, stages and parameters carry the name."""
+
+Part = TypeVar("Part")
+
+
+class Parts(dict[str, Part]):
+    """Data set -> its part of a section."""
+
+    def __missing__(self, data_set: str) -> Part:
+        """Refuse a data set that the section does not have."""
+        raise SonotraceError(f"{data_set}: no such data set here; {PATH} has {', '.join(self)}")
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole file, as section -> data set -> part."""
+
+    pull: Mapping[str, PullPlanes | PullStructures]
+    validate: Mapping[str, ValidateOne]
+    split: Mapping[str, SplitOne]
+    prepare: Mapping[str, PrepareOne]
+    augment: Mapping[str, AugmentOne]
+    train_cnn: Mapping[str, TrainCnn]
+    train_yolo: Mapping[str, TrainYolo]
+    evaluate: Mapping[str, EvaluateOne]
+
+    @property
+    def data_sets(self) -> list[str]:
+        """Return the names of all data sets, in the order of the file."""
+        return list(self.pull)
+
+    def kind(self, data_set: str) -> Kind:
+        """Return the kind of a data set."""
+        return kinds.KINDS[self.pull[data_set].kind]
 
 
 def load(path: Path = PATH) -> Params:
@@ -257,8 +83,24 @@ def load(path: Path = PATH) -> Params:
 
     Raises SonotraceError with the first key that is wrong, its value and what is allowed.
     """
+    content = _read(path)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+        stated = _Content.model_validate(content).pull
+        schema = model(tuple((name, one.kind) for name, one in stated.items()))
+        checked = schema.model_validate(content)
+    except ValidationError as error:
+        raise SonotraceError(_first_problem(path, error)) from None
+    sections = {}
+    for name, field in schema.model_fields.items():
+        section = getattr(checked, name)
+        names = type(section).model_fields
+        sections[str(field.alias)] = Parts({str(one.alias): getattr(section, at) for at, one in names.items()})
+    return Params(**sections)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise SonotraceError(f"{path}: not there; run from the top folder of a checkout") from None
     except UnicodeDecodeError as error:
@@ -267,31 +109,64 @@ def load(path: Path = PATH) -> Params:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else f"{path}"
         reason = getattr(error, "problem", None) or "not YAML"
-        raise SonotraceError(f"{where}: {reason}; mend the YAML there") from None
-    try:
-        return Params.model_validate(content)
-    except ValidationError as error:
-        raise SonotraceError(_first_problem(path, error)) from None
+        raise SonotraceError(f"{where}: {reason}; correct the YAML there") from None
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML as everywhere, but a key that stands twice is an error rather than silently the last."""
+    """YAML as everywhere, but a repeated key is an error: the last one would silently win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.composer.ComposerError(None, None, f"key {key.value} stands twice", key.start_mark)
+                raise yaml.composer.ComposerError(None, None, f"key {key.value} is there twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+class _Stated(BaseModel):
+    """What is read of a data set first, since it decides what else has to be there."""
+
+    kind: str
+
+
+class _Content(BaseModel):
+    pull: dict[Annotated[str, Field(pattern=NAME)], _Stated]
+
+
+@cache
+def model(data_sets: tuple[tuple[str, str], ...]) -> type[BaseModel]:
+    """Return the model of a file with these data sets, as pairs of name and kind.
+
+    Attributes have names of their own, since a data set may be called what pydantic calls a method.
+    """
+    config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    sections: dict[str, Any] = {}
+    for section, parts in SECTIONS.items():
+        # Of an unknown kind the first part will do: it says which kinds there are.
+        own = {
+            f"part{at}": (parts.get(kind, next(iter(parts.values()))), Field(alias=name))
+            for at, (name, kind) in enumerate(data_sets)
+            if kind in parts or section == "pull"
+        }
+        sections[f"section_{section}"] = (
+            create_model(section, __config__=config, **own),  # type: ignore[call-overload]
+            Field(alias=section),
+        )
+    found: type[BaseModel] = create_model("params", __config__=config, **sections)
+    return found
 
 
 def _first_problem(path: Path, error: ValidationError) -> str:
     problem: Any = error.errors(include_url=False)[0]
     parts = [str(part) for part in problem["loc"]]
+    if parts[-1:] == ["[key]"]:
+        return f"{path}: pull.{problem['input']}: no name for a data set; use small letters, digits and _"
     key = ".".join(part for part in parts if "[" not in part and part != "constrained-int") or "the file"
     others = error.error_count() - 1
     more = f" (and {others} more)" if others else ""
+    if problem["type"] == "extra_forbidden" and len(parts) == 2:
+        return f"{path}: {key}: pull has no data set of that name and kind; correct the name, or add it there{more}"
     if problem["type"] == "extra_forbidden":
         return f"{path}: {key}: no such parameter; remove it or correct its name{more}"
     if problem["type"] == "missing":

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sonotrace.errors import SonotraceError
 from sonotrace.patients.pseudonyms import Pseudonyms
-from sonotrace.places import DATA_SETS, folder
+from sonotrace.places import DATA
 from sonotrace.running.outputs import write_csv
 from sonotrace.tables import read_table
 
@@ -57,7 +57,7 @@ def record(patient: str, reason: str, table: Path = TABLE) -> str:
 def is_pulled(patient: str) -> bool:
     """Say whether the data pulled now hold this patient, by the id or, from DICOM files, by its pseudonym."""
     names = {patient, Pseudonyms.from_environment().of("patient", patient)}
-    manifests = [folder(data_set, "pull") / "manifest.csv" for data_set in DATA_SETS]
+    manifests = sorted(DATA.glob("*/pull/manifest.csv"))
     return any(names & set(read_table(manifest)["patient"]) for manifest in manifests if manifest.is_file())
 
 

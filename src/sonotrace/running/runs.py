@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sonotrace.errors import SonotraceError
-from sonotrace.places import MODELS, STATE, TRAININGS, folder
+from sonotrace.places import STATE, folder
 from sonotrace.records.history import LOCK
 from sonotrace.records.lock import read
 from sonotrace.records.store import md5_of
@@ -119,10 +119,10 @@ def _record(path: Path) -> dict[str, Any]:
 
 def _made(stage: str, *arguments: str) -> list[Path]:
     """Return the files by which a run can be told: a training's model, or the tables of another stage."""
-    for data_set, training in TRAININGS.items():
-        if stage == training:
-            return [MODELS[data_set]]
-    return sorted(folder(arguments[0], stage).glob("*.csv"))
+    (data_set,) = arguments
+    if stage.startswith("train_"):
+        return sorted(Path("models").glob(f"{data_set}.*"))
+    return sorted(folder(data_set, stage).glob("*.csv"))
 
 
 def _peak_mb() -> int | None:

@@ -1,1 +1,15 @@
-"""How good a model is: scores, their intervals, and the files and tables that hold them."""
+"""How good a model is: scores, their intervals, and the files and tables that hold them.
+
+Each kind of data set has a module of its name, with `metrics` and `plots`.
+"""
+
+from types import ModuleType
+
+from sonotrace.kinds.kind import Kind
+
+
+def of(kind: Kind) -> ModuleType:
+    """Return the module that scores models of a kind."""
+    from sonotrace.scores import planes, structures
+
+    return {"planes": planes, "structures": structures}[kind.name]

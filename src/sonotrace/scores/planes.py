@@ -1,4 +1,7 @@
-"""How well planes are named: scores and curves from probabilities."""
+"""How well planes are named: scores and curves from probabilities.
+
+A table of predictions has the columns image, patient, label, predicted, and one per plane with its probability.
+"""
 
 from collections.abc import Sequence
 
@@ -7,8 +10,38 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from sonotrace.params.evaluate import EvaluateOne
+from sonotrace.scores.intervals import with_intervals
+from sonotrace.scores.report import Metrics, arranged
+
 _LEAST = 1e-7
 """Probabilities below this count as this in the loss, as in Keras."""
+
+
+def metrics(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame, params: EvaluateOne) -> Metrics:  # noqa: ARG001
+    """Return the contents of the headline file and the detail file, from the table of predictions alone."""
+    truth, probabilities, names = _truth_and_probabilities(predictions)
+    found = with_intervals(
+        lambda rows: scores(truth[rows], probabilities[rows], names),
+        list(predictions["patient"]),
+        params.bootstrap,
+        params.seed,
+    )
+    counts = {"n_images": len(predictions), "n_patients": int(predictions["patient"].nunique())}
+    return arranged("per_plane", found, counts, {name: int((truth == at).sum()) for at, name in enumerate(names)})
+
+
+def plots(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame) -> dict[str, pd.DataFrame]:  # noqa: ARG001
+    """Return name -> table of what is plotted: pairs of actual and predicted plane, ROC and PR points."""
+    roc, pr = curves(*_truth_and_probabilities(predictions))
+    pairs = predictions[["label", "predicted"]].rename(columns={"label": "actual"})
+    return {"confusion": pairs, "roc": roc, "pr": pr}
+
+
+def _truth_and_probabilities(predictions: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64], list[str]]:
+    names = [name for name in predictions.columns if name not in {"image", "patient", "label", "predicted"}]
+    truth = np.array([names.index(label) for label in predictions["label"]], dtype=np.int64)
+    return truth, predictions[names].to_numpy(np.float64), names
 
 
 def scores(truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:

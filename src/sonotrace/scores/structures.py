@@ -1,4 +1,7 @@
-"""How well structures are found: average precision and scores at one confidence."""
+"""How well structures are found: average precision and scores at one confidence.
+
+A table of predictions has the columns image, structure, confidence and the corners of a box, one row per box.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.images.boxes import Boxes, overlap
+from sonotrace.kinds.structures import STRUCTURES
+from sonotrace.params.evaluate import EvaluateStructures
+from sonotrace.scores.intervals import with_intervals
+from sonotrace.scores.report import Metrics, arranged
+from sonotrace.tables import CORNERS
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """Intersections over union at which a box counts as found (COCO; Lin et al. 2014)."""
@@ -22,6 +30,50 @@ class Matched:
     confidence: NDArray[np.float64]
     hits: NDArray[np.bool_]
     truth: NDArray[np.int64]
+
+
+def metrics(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame, params: EvaluateStructures) -> Metrics:
+    """Return the contents of the headline file and the detail file, from the tables of predictions and true boxes."""
+    pairs = matched(predictions, test, boxes)
+    found = with_intervals(
+        lambda chosen: scores([pairs[at] for at in chosen], STRUCTURES, params.confidence),
+        list(test["patient"]),
+        params.bootstrap,
+        params.seed,
+    )
+    own = boxes[boxes["image"].isin(test["image"])]
+    counts = {"n_images": len(test), "n_patients": int(test["patient"].nunique()), "n_boxes": len(own)}
+    return arranged(
+        "per_structure", found, counts, {name: int((own["structure"] == name).sum()) for name in STRUCTURES}
+    )
+
+
+def plots(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return name -> table of what is plotted: precision-recall points."""
+    return {"pr": pr_curve(matched(predictions, test, boxes), STRUCTURES)}
+
+
+def matched(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame) -> list[Matched]:
+    """Set the boxes found in each test image against its true ones."""
+    found_in = {str(image): rows for image, rows in predictions.groupby("image")}
+    true_in = {str(image): rows for image, rows in boxes.groupby("image")}
+    pairs = []
+    for image in test["image"]:
+        found, own = found_in.get(image, predictions[:0]), true_in.get(image, boxes[:0])
+        pairs.append(
+            match(
+                _indices(list(found["structure"])),
+                found["confidence"].to_numpy(np.float64),
+                found[CORNERS].to_numpy(np.float64),
+                _indices(list(own["structure"])),
+                own[CORNERS].to_numpy(np.float64),
+            )
+        )
+    return pairs
+
+
+def _indices(names: list[str]) -> Any:
+    return np.array([STRUCTURES.index(name) for name in names], dtype=np.int64)
 
 
 def match(

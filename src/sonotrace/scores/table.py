@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from sonotrace.errors import SonotraceError
-from sonotrace.places import DATA_SETS, METRICS
+from sonotrace.params import load
+from sonotrace.places import METRICS
 
 
 def show() -> None:
     """Print, for each model, every score with its 95 % interval, overall and by class."""
     console = Console(soft_wrap=True)
-    for data_set in DATA_SETS:
+    for data_set in load().data_sets:
         path = METRICS / f"{data_set}_detail.json"
         console.print(_table(data_set, _read(path)))
 
@@ -33,7 +34,10 @@ def _table(data_set: str, detail: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in ("", "n", "score", "value", "low", "high"):
         table.add_column(column, justify="left" if column in ("", "score") else "right")
-    groups = {"overall": detail["overall"], **detail.get("per_plane", {}), **detail.get("per_structure", {})}
+    groups = {
+        "overall": detail["overall"],
+        **next((part for key, part in detail.items() if key.startswith("per_")), {}),
+    }
     for name, scores in groups.items():
         shown, n = name, str(scores.get("n", ""))
         for score, figure in scores.items():

@@ -27,7 +27,8 @@ class Request:
     """What a source is asked for."""
 
     data_set: str
-    """`planes` or `structures`."""
+    kind: str
+    """What its labels are: `planes` or `structures`."""
     origin: Path
     """`data/<source>/<data set>`, pinned by git or DVC."""
     params: Mapping[str, Any]

@@ -33,7 +33,7 @@ from sonotrace.tables import box_table, image_table
 
 def run(data_set: str) -> None:
     """Pull `data_set` from the source that `pull.<data set>.source` names."""
-    params = getattr(load().pull, data_set)
+    params = load().pull[data_set]
     origin = DATA / params.source / data_set
     if not origin.is_dir():
         raise SonotraceError(f"{origin}: no such folder; put the snapshot there and `dvc add` it")
@@ -92,7 +92,7 @@ def run(data_set: str) -> None:
 
 def fetch(data_set: str, into: Path, pin: Mapping[str, Any] | None) -> Snapshot:
     """Have the source in the parameters bring its snapshot, held to `pin` or, without one, anew."""
-    params = getattr(load().pull, data_set)
+    params = load().pull[data_set]
     with bar("snapshot", getattr(params, params.source).model_dump().get("images", 0)) as advance:
         snapshot: Snapshot = source(params.source).fetch(replace(request(data_set, into, pin), advance=advance))
     return snapshot
@@ -100,10 +100,10 @@ def fetch(data_set: str, into: Path, pin: Mapping[str, Any] | None) -> Snapshot:
 
 def request(data_set: str, into: Path, pin: Mapping[str, Any] | None) -> Request:
     """Make what the source in the parameters is asked with."""
-    params = getattr(load().pull, data_set)
+    params = load().pull[data_set]
     settings = getattr(params, params.source).model_dump()
     origin, keep = DATA / params.source / data_set, _kept(params.source)
-    return Request(data_set, origin, settings, into, keep, pin, available_cores(), lambda _: None)
+    return Request(data_set, params.kind, origin, settings, into, keep, pin, available_cores(), lambda _: None)
 
 
 def _kept(source: str) -> Path:
@@ -113,7 +113,7 @@ def _kept(source: str) -> Path:
 
 def read_snapshot(data_set: str, at: Path, settings: Mapping[str, Any]) -> list[Listed]:
     """List what the snapshot in the folder `at` holds."""
-    if data_set == "planes":
+    if not load().kind(data_set).has_boxes:
         return planes.read_snapshot(at, settings.get("table", "image_label.csv"))
     return structures.read_snapshot(at)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from sonotrace.errors import SonotraceError
-from sonotrace.kinds.planes import classes_in
-from sonotrace.kinds.structures import STRUCTURES
-from sonotrace.params import Fractions, SplitOne, load
+from sonotrace.kinds.kind import Kind
+from sonotrace.params import load
+from sonotrace.params.split import Fractions, SplitOne
 from sonotrace.patients import ledger
 from sonotrace.patients.ledger import Names
 from sonotrace.places import REPORTS, folder
@@ -31,7 +31,8 @@ SIDES = ("train", "val", "test")
 
 def run(data_set: str) -> None:
     """Split `data_set` by patient and say how many images of each class each side has."""
-    params = getattr(load().split, data_set)
+    everything = load()
+    params, kind = everything.split[data_set], everything.kind(data_set)
     accepted = read_table(folder(data_set, "validate") / "accepted.csv")
     boxes = read_table(folder(data_set, "validate") / "boxes.csv")
     table = accepted.assign(side=sides_of(accepted, params))
@@ -39,7 +40,7 @@ def run(data_set: str) -> None:
     last = LastCommit(Path())
     _carry_ledger_on(data_set, source, dict(zip(table["patient"], table["side"], strict=True)), params, last)
     write_csv(table, folder(data_set, "split") / "split.csv")
-    report = describe(data_set, table, boxes)
+    report = describe(kind, table, boxes)
     write_json(report, REPORTS / data_set / "split.json")
     counts = ", ".join(f"{side} {(table['side'] == side).sum()}" for side in SIDES)
     say(f"split: {table['patient'].nunique()} patients, {data_set} images: {counts}")
@@ -171,15 +172,13 @@ def _strictest(sides: Iterable[str]) -> str:
     return next(side for side in ("test", "val", "train") if side in found)
 
 
-def describe(data_set: str, table: pd.DataFrame, boxes: pd.DataFrame) -> dict[str, dict[str, object]]:
+def describe(kind: Kind, table: pd.DataFrame, boxes: pd.DataFrame) -> dict[str, dict[str, object]]:
     """Return, for each side, patients, images and images (or boxes) of each class."""
     report: dict[str, dict[str, object]] = {}
     for side in SIDES:
         rows = table[table["side"] == side]
-        if data_set == "planes":
-            counts = _counts(rows["label"], classes_in(table["label"]))
-        else:
-            counts = _counts(boxes[boxes["image"].isin(rows["image"])]["structure"], STRUCTURES)
+        labels = boxes[boxes["image"].isin(rows["image"])]["structure"] if kind.has_boxes else rows["label"]
+        counts = _counts(labels, kind.classes(table["label"]))
         report[side] = {"patients": int(rows["patient"].nunique()), "images": len(rows), **counts}
     return report
 

@@ -65,7 +65,7 @@ class Patient:
 class Drawing:
     """What one process needs to draw any patient of a snapshot."""
 
-    data_set: str
+    kind: str
     seed: int
     copies: int
     into: Path
@@ -74,12 +74,12 @@ class Drawing:
 def fetch(request: Request) -> Snapshot:
     """Draw the data set that the parameters describe."""
     params = request.params
-    snapshot(request.data_set, request.origin, params, request.into, request.workers, request.advance)
+    snapshot(request.kind, request.origin, params, request.into, request.workers, request.advance)
     return Snapshot(request.into, version=f"{params['images']} drawn from seed {params['seed']}")
 
 
 def snapshot(
-    data_set: str,
+    kind: str,
     origin: Path,
     params: Mapping[str, Any],
     into: Path,
@@ -88,46 +88,43 @@ def snapshot(
 ) -> Path:
     """Draw the phantom data set into the empty folder `into` and return it.
 
-    `data_set` is `planes` or `structures`, `origin` the folder of its `scanners.yaml`. `params`
+    `kind` is `planes` or `structures`, `origin` the folder of its `scanners.yaml`. `params`
     holds `images` (source images), `seed` and, for structures, `copies` (augmented copies of each
     training source; 1: none). `advance(k)` is called whenever k more source images are done.
     Raises `SonotraceError` when `scanners.yaml` cannot be used.
     """
-    if data_set not in DATA_SETS:
-        known = ", ".join(DATA_SETS)
-        raise SonotraceError(f"data set {data_set}: no phantom is drawn for it; use one of {known}")
     scanners = load_scanners(origin / "scanners.yaml")
-    drawing = Drawing(data_set, params["seed"], params.get("copies", 1), into)
-    for folder in _folders(data_set):
+    drawing = Drawing(kind, params["seed"], params.get("copies", 1), into)
+    for folder in _folders(kind):
         (into / folder).mkdir(parents=True, exist_ok=True)
     patients = _patients(drawing, scanners, params["images"])
     rows: list[Row] = []
     for drawn in _drawn(partial(_draw_batch, drawing), _batches(patients), workers):
         rows.extend(drawn)
         advance(len(drawn))
-    if data_set == "planes":
+    if kind == "planes":
         _write_label_table(into / "image_label.csv", rows)
     else:
         (into / "data.yaml").write_text(_data_yaml(), encoding="utf-8")
     return into
 
 
-def _folders(data_set: str) -> list[str]:
-    if data_set == "planes":
+def _folders(kind: str) -> list[str]:
+    if kind == "planes":
         return ["images"]
-    return [f"{split}/{kind}" for split in sorted(set(SPLITS)) for kind in ("images", "labels")]
+    return [f"{split}/{part}" for split in sorted(set(SPLITS)) for part in ("images", "labels")]
 
 
 def _random(drawing: Drawing, patient: int, image: int = 0) -> np.random.Generator:
     """Randomness of one patient, or of its image counted from 1."""
-    data_set = list(DATA_SETS).index(drawing.data_set)
-    return np.random.default_rng([drawing.seed, 1 + data_set, patient, image])
+    kind = list(KINDS).index(drawing.kind)
+    return np.random.default_rng([drawing.seed, 1 + kind, patient, image])
 
 
 def _patients(drawing: Drawing, scanners: tuple[Scanner, ...], images: int) -> Iterator[Patient]:
     """Yield patients in order until their images add up; only the last one is cut short."""
     shares = np.array([scanner.share for scanner in scanners])
-    plan = DATA_SETS[drawing.data_set][0]
+    plan = KINDS[drawing.kind][0]
     number = 0
     while images > 0:
         number += 1
@@ -189,7 +186,7 @@ def _drawn(
 
 def _draw_batch(drawing: Drawing, patients: list[Patient]) -> list[Row]:
     """Draw with one OpenCV thread: `cv2.stackBlur` rounds differently when threads share rows."""
-    draw = DATA_SETS[drawing.data_set][1]
+    draw = KINDS[drawing.kind][1]
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -286,7 +283,7 @@ def _data_yaml() -> str:
 
 Plan = Callable[[np.random.Generator], tuple[str, ...]]
 Draw = Callable[[Drawing, Patient], list[Row]]
-DATA_SETS: dict[str, tuple[Plan, Draw]] = {
+KINDS: dict[str, tuple[Plan, Draw]] = {
     "planes": (_plan_planes, _draw_planes),
     "structures": (_plan_structures, _draw_structures),
 }

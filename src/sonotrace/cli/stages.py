@@ -1,0 +1,68 @@
+"""One command per stage, as `dvc.yaml` calls them."""
+
+import importlib
+
+from sonotrace.cli.options import AllowUnknown, DataSet
+
+
+def run(stage: str, data_set: str) -> None:
+    """Run a stage, and record what the run took."""
+    from sonotrace.running import runs
+
+    with runs.recorded(stage, data_set):
+        importlib.import_module(f"sonotrace.stages.{stage}").run(data_set)
+
+
+def pull(data_set: DataSet) -> None:
+    """Bring a snapshot's images and labels in."""
+    run("pull", data_set)
+
+
+def validate(data_set: DataSet) -> None:
+    """Decode every image once and set bad ones apart, with a reason for each."""
+    run("validate", data_set)
+
+
+def split(data_set: DataSet) -> None:
+    """Assign every patient to train, val or test."""
+    run("split", data_set)
+
+
+def prepare(data_set: DataSet) -> None:
+    """Bring every image to one size, and its boxes with it."""
+    run("prepare", data_set)
+
+
+def augment(data_set: DataSet) -> None:
+    """Make seeded, changed copies of the training images."""
+    run("augment", data_set)
+
+
+def train_cnn(data_set: DataSet) -> None:
+    """Train the plane classifier."""
+    run("train_cnn", data_set)
+
+
+def train_yolo(data_set: DataSet) -> None:
+    """Train the structure detector."""
+    run("train_yolo", data_set)
+
+
+def evaluate(data_set: DataSet, allow_unknown: AllowUnknown = False) -> None:
+    """Measure a model on the test side, with intervals by patient."""
+    from pathlib import Path
+
+    from sonotrace.params import load
+
+    model = Path(load().evaluate[data_set].model)
+    if allow_unknown:
+        print(f"evaluate: warning: {model} is loaded unchecked (--allow-unknown)", flush=True)
+    else:
+        from sonotrace.lineage.known import refuse_another
+
+        refuse_another(model, Path())
+    run("evaluate", data_set)
+
+
+STAGES = (pull, validate, split, prepare, augment, train_cnn, train_yolo, evaluate)
+"""In running order."""
