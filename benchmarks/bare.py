@@ -8,10 +8,10 @@ from pathlib import Path
 
 from measure import REPOSITORY, timed
 
+from sonotrace.models.yolo import lay_out
 from sonotrace.params import load
 from sonotrace.places import folder
 from sonotrace.running import environment
-from sonotrace.stages.train_yolo import lay_out
 from sonotrace.tables import read_table
 
 # Left alone, Ultralytics trains on one core fewer than there are.
@@ -34,11 +34,14 @@ def bare(checkout: Path, work: Path) -> dict[str, float]:
         lay_out_classes(work / "planes")
         (work / "structures").mkdir()
         card, _ = lay_out(
-            read_table(folder("structures", "split") / "split.csv"), work / "structures", params.prepare.structures
+            "structures",
+            read_table(folder("structures", "split") / "split.csv"),
+            work / "structures",
+            params.prepare["structures"],
         )
     finally:
         os.chdir(before)
-    size, cnn, yolo = params.prepare.planes, params.train_cnn, params.train_yolo
+    size, cnn, yolo = params.prepare["planes"], params.train_cnn["planes"], params.train_yolo["structures"]
     keras = [REPOSITORY / "benchmarks/bare_keras.py", work / "planes", size.width, size.height]
     arguments = yolo.model_dump(include={"epochs", "imgsz", "batch", "rect", "close_mosaic", "fliplr", "seed"}) | {
         "model": yolo.weights,
@@ -52,8 +55,8 @@ def bare(checkout: Path, work: Path) -> dict[str, float]:
     fixed = ["device=cpu", "workers=0", "deterministic=True", "amp=False", "plots=False", "verbose=False"]
     detect = ["-c", YOLO, yolo.threads, "detect", "train", *(f"{key}={value}" for key, value in arguments.items())]
     return {
-        "bare train_cnn": timed(lambda: run([*keras, json.dumps(cnn.model_dump())], cnn.threads, checkout)),
-        "bare train_yolo": timed(lambda: run([*detect, *fixed], yolo.threads, checkout)),
+        "bare train_cnn@planes": timed(lambda: run([*keras, json.dumps(cnn.model_dump())], cnn.threads, checkout)),
+        "bare train_yolo@structures": timed(lambda: run([*detect, *fixed], yolo.threads, checkout)),
     }
 
 

@@ -36,7 +36,7 @@ import yaml
 from bare import bare
 from measure import print_table, ratio, spread, tell
 
-TRAININGS = ("train_cnn", "train_yolo")
+TRAININGS = ("train_cnn@planes", "train_yolo@structures")
 
 
 def main() -> None:

@@ -28,12 +28,12 @@ import numpy as np
 import pandas as pd
 from measure import alternate, print_table, ratio, spread, tell, timed
 
+from sonotrace.checks.decoding import inspect
 from sonotrace.images.grey import STORED, read_grey, write_png
 from sonotrace.images.preparation import Preparation, without_overlays
+from sonotrace.images.prepared import open_cache, prepare_images
 from sonotrace.labels.listing import images_below
 from sonotrace.running.parallel import available_cores
-from sonotrace.stages.prepare import open_cache, prepare_images
-from sonotrace.stages.validate import inspect
 
 PUBLISHED = Preparation(width=256, height=256, aspect="stretch", mask_overlays=False)
 

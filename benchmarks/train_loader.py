@@ -3,7 +3,7 @@
 One net (`cnn.build("published", 256, 256, ...)`) in one process takes the same training images in
 the same batches from
 
-- the project: `stages.train_cnn`'s batches, which read prepared PNGs, without and with augmented
+- the project: `models.examples`' batches, which read prepared PNGs, without and with augmented
   copies. The project pays for decoding and resizing the originals once, in `prepare`, however many
   epochs follow; a column of its own says how much;
 - Keras, the reference, as the published project does: `image_dataset_from_directory` on the
@@ -33,11 +33,11 @@ from measure import alternate, print_table, ratio, spread, tell, timed
 from PIL import Image
 
 from sonotrace.images.preparation import Preparation
+from sonotrace.images.prepared import open_cache, prepare_images
 from sonotrace.kinds.planes import PLANES
+from sonotrace.models.examples import Example, View, one_hot, stack, training_batches, views_of
 from sonotrace.running import environment
 from sonotrace.running.parallel import available_cores
-from sonotrace.stages.prepare import open_cache, prepare_images
-from sonotrace.stages.train_cnn import View, one_hot, stack, training_batches, views_of
 from sonotrace.tables import read_table
 
 SIDE = 256
@@ -102,11 +102,11 @@ def loaders(train: pd.DataFrame, originals: Path, prepared: Path, classes: Path,
         verbose=False,
     )
     arrays = stack([View(file) for file in files]), one_hot(labels, PLANES)
-    first = [([View(file)], label) for file, label in zip(files, labels, strict=True)]
+    first = [Example([View(file)], label) for file, label in zip(files, labels, strict=True)]
     augmented = prepared.parents[1] / "augment"
     copies = read_table(augmented / "copies.csv").groupby("image").size()
     with_copies = [
-        (views_of(image, prepared, augmented / "images", copies[image]), label)
+        Example(views_of(image, prepared, augmented / "images", copies[image]), label)
         for image, label in zip(train["image"], labels, strict=True)
     ]
     prepared_only, and_copies = (training_batches(shown, PLANES, batch, seed=1) for shown in (first, with_copies))

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from sonotrace.errors import SonotraceError
+from sonotrace.images.copies import copy_name
 from sonotrace.images.grey import encode_pages, read_grey, write_png
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.models.yolo import check_weights, label_lines, lay_out
@@ -42,8 +43,8 @@ def augmented(work):
     (at / "augment/images/a.tif").write_bytes(encode_pages([_picture() + 1, _picture() + 2]))
     boxes = _boxes([("a", "MIDLINE_FALX", *corners), ("b", "CSP", *corners), ("c", "CSP", *corners)])
     write_csv(boxes, work / "data/structures/prepare/boxes.csv")
-    write_csv(_boxes([("a__1", "CHOROID_PLEXUS", *corners)]), work / "data/structures/augment/boxes.csv")
-    copies = pd.DataFrame({"copy": ["a__1", "a__2"], "image": ["a", "a"]})
+    write_csv(_boxes([("a/1", "CHOROID_PLEXUS", *corners)]), work / "data/structures/augment/boxes.csv")
+    copies = pd.DataFrame({"copy": ["a/1", "a/2"], "image": ["a", "a"]})
     write_csv(copies, work / "data/structures/augment/copies.csv")
     return table
 
@@ -57,14 +58,15 @@ def test_sides_stay_apart_and_test_images_are_never_shown(work, augmented):
     names = {
         side: sorted(path.stem for path in (work / "run" / side / "images").iterdir()) for side in ("train", "val")
     }
-    assert names == {"train": ["a", "a__1", "a__2", "e"], "val": ["b"]}
+    assert names == {"train": ["0000000", "0000000_001", "0000000_002", "0000001"], "val": ["0000000"]}
     assert count == 4
-    assert not list((work / "run").rglob("c.*"))
+    shown = {path.resolve().stem for path in (work / "run").rglob("*.png") if path.is_symlink()}
+    assert shown == {"a", "b", "e"}
     for side, images in names.items():
         assert sorted(path.stem for path in (work / "run" / side / "labels").iterdir()) == images
         for image in images:
             picture = read_grey(work / "run" / side / "images" / f"{image}.png")
-            assert (picture == int(image.partition("__")[2] or 0)).all()
+            assert (picture == int(image.partition("_")[2] or 0)).all()
     content = yaml.safe_load(card.read_text())
     assert list(content["names"].values()) == list(STRUCTURES)
     assert (content["train"], content["val"]) == ("train/images", "val/images")
@@ -74,10 +76,39 @@ def test_the_class_of_a_label_line_names_the_structure_of_the_box(work, augmente
     card, _ = lay_out("structures", augmented, work / "run", PREPARATION)
     names = yaml.safe_load(card.read_text())["names"]
     found = {
-        path.stem: [names[int(line.split()[0])] for line in path.read_text().splitlines()]
+        f"{path.parts[-3]} {path.stem}": [names[int(line.split()[0])] for line in path.read_text().splitlines()]
         for path in (work / "run").rglob("labels/*.txt")
     }
-    assert found == {"a": ["MIDLINE_FALX"], "a__1": ["CHOROID_PLEXUS"], "a__2": [], "b": ["CSP"], "e": []}
+    assert found == {
+        "train 0000000": ["MIDLINE_FALX"],
+        "train 0000000_001": ["CHOROID_PLEXUS"],
+        "train 0000000_002": [],
+        "train 0000001": [],
+        "val 0000000": ["CSP"],
+    }
+
+
+@pytest.mark.parametrize("names", [("007_HC", "007_HC__1"), ("a", "a_001"), ("0000000", "0000000_001"), ("a", "A")])
+def test_no_prepared_image_is_written_to_whatever_images_are_called(work, names):
+    at = work / "data/structures"
+    for stage in ("prepare", "augment"):
+        (at / stage / "images").mkdir(parents=True)
+    table = pd.DataFrame({"image": [*names, "v"], "side": ["train", "train", "val"]})
+    for level, name in enumerate(table["image"]):
+        write_png(_picture() + level * 50, at / "prepare/images" / f"{name}.png")
+        (at / "augment/images" / f"{name}.tif").write_bytes(encode_pages([_picture() + level * 50 + 1]))
+    kept = {path: path.read_bytes() for path in (at / "prepare/images").iterdir()}
+    write_csv(_boxes([]), at / "prepare/boxes.csv")
+    write_csv(_boxes([(f"{names[0]}/1", "CSP", 16, 8, 48, 24)]), at / "augment/boxes.csv")
+    copies = [(copy_name(name, 1), name) for name in names]
+    write_csv(pd.DataFrame(copies, columns=["copy", "image"]), at / "augment/copies.csv")
+    _, count = lay_out("structures", table, work / "run", PREPARATION)
+    assert count == 4
+    assert {path: path.read_bytes() for path in (at / "prepare/images").iterdir()} == kept
+    levels = {int(read_grey(path)[0, 0]) for path in (work / "run/train/images").iterdir()}
+    assert levels == {0, 1, 50, 51}
+    labelled = [path for path in (work / "run/train/labels").iterdir() if path.read_text()]
+    assert [int(read_grey(work / "run/train/images" / f"{path.stem}.png")[0, 0]) for path in labelled] == [1]
 
 
 @pytest.mark.parametrize("side", ["train", "val"])

@@ -67,7 +67,7 @@ def test_only_training_images_are_copied(work, prepared):
     prepared(ROWS)
     run("structures")
     images, copies, boxes = _outputs(work)
-    assert set(images) == {f"{image}__{copy}" for image in "ac" for copy in (1, 2, 3)}
+    assert set(images) == {f"{image}/{copy}" for image in "ac" for copy in (1, 2, 3)}
     assert dict(zip(copies["copy"], copies["image"], strict=True)) == {name: name[0] for name in images}
     assert set(boxes["image"]) == set(images)
     assert list(boxes.columns) == ["image", "structure", *CORNERS]
@@ -171,7 +171,7 @@ def test_boxes_move_with_their_copy(tmp_path):
     with open_cache(params, tmp_path) as cache:
         structures, corners = list(boxes["structure"]), boxes[CORNERS].to_numpy()
         moved = copy_image(Original("a", "0", structures, corners), params, tmp_path, tmp_path, cache)
-    assert moved == [("a__1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25)]
+    assert moved == [("a/1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25)]
     assert (read_page(tmp_path / "a.tif", 1) == _picture("a")[:, ::-1]).all()
     assert boxes["image"].tolist() == ["a", "a"]
 
@@ -187,7 +187,7 @@ def test_a_copy_out_of_view_keeps_its_image_and_loses_its_box(work, prepared, se
 
 
 def test_copies_are_named_after_their_image():
-    assert copy_name("Patient1_Plane2_1_of_2", 3) == "Patient1_Plane2_1_of_2__3"
+    assert copy_name("Patient1_Plane2_1_of_2", 3) == "Patient1_Plane2_1_of_2/3"
 
 
 def test_of_a_snapshot_augmented_before_no_training_image_is_augmented_again(work, prepared):
@@ -196,4 +196,4 @@ def test_of_a_snapshot_augmented_before_no_training_image_is_augmented_again(wor
     write_csv(table, work / "data/structures/split/split.csv")
     write_json({"augmentation": {"notes": ["blur"]}}, work / "reports/structures/snapshot.json")
     run("structures")
-    assert {image.split("__")[0] for image in _outputs(work)[0]} == {"c"}
+    assert {image.split("/")[0] for image in _outputs(work)[0]} == {"c"}

@@ -17,7 +17,7 @@ def test_training_images_come_with_their_copies_original_first():
     table = pd.DataFrame(
         {"image": ["a", "b", "c"], "label": ["brain", "femur", "thorax"], "side": ["train", "val", "train"]}
     )
-    copies = pd.DataFrame({"copy": ["a__1", "a__2", "c__1"], "image": ["a", "a", "c"]})
+    copies = pd.DataFrame({"copy": ["a/1", "a/2", "c/1"], "image": ["a", "a", "c"]})
     prepared, augmented = "data/planes/prepare/images", "data/planes/augment/images"
     train, val = examples("planes", table, copies)
     assert _seen(train) == [

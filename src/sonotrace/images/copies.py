@@ -57,8 +57,8 @@ def originals(table: pd.DataFrame, before: bool, box_table: pd.DataFrame) -> lis
 
 
 def copy_name(image: str, copy: int) -> str:
-    """Return the id of a copy; copies count from 1, as the pages of a TIFF do."""
-    return f"{image}__{copy}"
+    """Return the id of a copy, counted from 1 as the pages of a TIFF are; no image can be called that."""
+    return f"{image}/{copy}"
 
 
 def copy_image(

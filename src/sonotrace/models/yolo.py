@@ -42,29 +42,32 @@ def check_weights(data_set: str, params: TrainYolo) -> None:
 def lay_out(data_set: str, table: pd.DataFrame, work: Path, preparation: PrepareOne) -> tuple[Path, int]:
     """Lay the train and val sides out as Ultralytics reads them; return the card and the train count.
 
-    Images are links, since Ultralytics writes caches beside them and mends some files in place;
-    copies of training images stand in `train` too, each a file. Paths in the card are absolute,
-    since Ultralytics resolves others against a settings file.
+    Files are named by number, an image's copies by its number and their page: whatever images are called, no
+    file can be written through the link of another. Prepared images are links, since Ultralytics writes caches
+    beside images and mends some files in place. Paths in the card are absolute, since Ultralytics resolves
+    others against a settings file.
     """
     prepare, augment = folder(data_set, "prepare"), folder(data_set, "augment")
-    copies = read_table(augment / "copies.csv")
-    train, val = table[table["side"] == "train"]["image"], table[table["side"] == "val"]["image"]
-    if train.empty or val.empty:
+    copies = read_table(augment / "copies.csv").groupby("image")["copy"].apply(list).to_dict()
+    sides = {side: sorted(table[table["side"] == side]["image"]) for side in ("train", "val")}
+    if not sides["train"] or not sides["val"]:
         raise SonotraceError(
-            f"{data_set}: {len(train)} training and {len(val)} validation images; bring more subjects or "
-            f"change split.{data_set}.salt"
+            f"{data_set}: {len(sides['train'])} training and {len(sides['val'])} validation images; bring more "
+            f"subjects or change split.{data_set}.salt"
         )
-    lines = label_lines(pd.concat([read_table(prepare / "boxes.csv"), read_table(augment / "boxes.csv")]), preparation)
-    for side, images in (("train", train), ("val", val)):
-        for kind in ("images", "labels"):
-            (work / side / kind).mkdir(parents=True)
-        for image in images:
-            (work / side / "images" / f"{image}.png").symlink_to((prepare / "images" / f"{image}.png").resolve())
-            (work / side / "labels" / f"{image}.txt").write_text(lines.get(image, ""))
-    for image, rows in copies[copies["image"].isin(train)].groupby("image"):
-        for page, copy in enumerate(rows["copy"], 1):
-            write_png(read_page(augment / "images" / f"{image}.tif", page), work / f"train/images/{copy}.png", STORED)
-            (work / f"train/labels/{copy}.txt").write_text(lines.get(copy, ""))
+    own = label_lines(read_table(prepare / "boxes.csv"), preparation)
+    of_copies = label_lines(read_table(augment / "boxes.csv"), preparation)
+    for side, images in sides.items():
+        at, labels = work / side / "images", work / side / "labels"
+        at.mkdir(parents=True)
+        labels.mkdir()
+        for number, image in enumerate(images):
+            (at / f"{number:07}.png").symlink_to((prepare / "images" / f"{image}.png").resolve())
+            (labels / f"{number:07}.txt").write_text(own.get(image, ""))
+            for page, copy in enumerate(copies.get(image, ()) if side == "train" else (), 1):
+                picture = read_page(augment / "images" / f"{image}.tif", page)
+                write_png(picture, at / f"{number:07}_{page:03}.png", STORED)
+                (labels / f"{number:07}_{page:03}.txt").write_text(of_copies.get(copy, ""))
     names = "".join(f"  {index}: {name}\n" for index, name in enumerate(STRUCTURES))
     card = work / "data.yaml"
     card.write_text(f"path: {work}\ntrain: train/images\nval: val/images\nnames:\n{names}")
