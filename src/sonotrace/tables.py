@@ -48,7 +48,7 @@ IMAGE_COLUMNS = (
 )
 BOX_COLUMNS = ("image", "file", "structure", "x0", "y0", "x1", "y1")
 CORNERS = ["x0", "y0", "x1", "y1"]
-FLOATS = (*CORNERS, "confidence", "brightness", "sharpness")
+FLOATS = (*CORNERS, "confidence", "brightness", "sharpness", "colour", "black", "distance")
 NUMERIC = {"width": "int64", "height": "int64"} | dict.fromkeys(FLOATS, "float64")
 
 

@@ -118,7 +118,7 @@ def test_another_name_gives_the_same_copies(work, prepared):
         (at / name).write_text(content.replace("\na,", "\nz,"))
     run("structures")
     after, *_ = _outputs(work)
-    assert after == {name.replace("a__", "z__"): picture for name, picture in before.items()}
+    assert after == {name.replace("a/", "z/"): picture for name, picture in before.items()}
 
 
 def test_another_seed_gives_other_copies(work, prepared, set_param):

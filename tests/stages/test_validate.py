@@ -387,6 +387,7 @@ def test_the_data_report_counts_and_names_nobody(work, set_param, pulled):
         "out_of_scope": 0,
         "quarantined": 1,
         "quarantined_by_reason": {"unreadable patient": 1},
+        "unlike_the_rest": {},
         "patients": 3,
         "patients_by_number_of_images": {"1": 1, "2": 2},
         "boxes_by_structure": {"CSP": 1, "MIDLINE_FALX": 1},
@@ -479,4 +480,30 @@ def test_statistics_list_the_images_that_can_be_read(work):
     (work / "params.yaml").write_text(yaml.safe_dump(content))
     run("planes")
     table = pd.read_csv(work / "data/planes/validate/statistics.csv")
-    assert table.to_numpy().tolist() == [["a", "a.png", 9.0, 0.0]]
+    assert list(table) == ["image", "file", "brightness", "sharpness", "colour", "black", "distance"]
+    assert table.to_numpy().tolist() == [["a", "a.png", 9.0, 0.0, 0.0, 1.0, 0.0]]
+
+
+@pytest.mark.parametrize("unlike", ["flag", "quarantine"])
+def test_a_photograph_is_flagged_or_quarantined_as_the_parameters_say(work, set_param, pulled, capsys, unlike):
+    set_param("validate.planes.unlike", unlike)
+    set_param("validate.planes.max_quarantined", 0.5)
+    photograph = np.full((HEIGHT, WIDTH, 3), (30, 120, 220), np.uint8)
+    dark = cv2.imencode(".png", np.where(_picture(1) > 120, _picture(1), 0))[1].tobytes()
+    contents = {"photo.png": cv2.imencode(".png", photograph)[1].tobytes(), "a.png": dark + b"a", "b.png": dark + b"b"}
+    pulled("planes", [_row("photo"), _row("a"), _row("b")], contents)
+    run("planes")
+    accepted, quarantine = _tables(work, "planes")
+    report = json.loads((work / "reports/planes/data.json").read_text())
+    printed = capsys.readouterr().out
+    if unlike == "flag":
+        assert list(accepted["image"]) == ["a", "b", "photo"]
+        assert report["unlike_the_rest"] == {"colour": 1}
+        assert "warning: 1 accepted images look unlike the rest; first: photo.png: colour: 100% of its" in printed
+    else:
+        assert list(accepted["image"]) == ["a", "b"]
+        assert quarantine[["image", "reason", "detail"]].to_numpy().tolist() == [
+            ["photo", "unlike the rest", "colour: 100% of its pixels"]
+        ]
+        assert report["unlike_the_rest"] == {}
+        assert "warning" not in printed

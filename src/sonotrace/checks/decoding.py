@@ -7,18 +7,21 @@ from pathlib import Path
 import cv2
 import pandas as pd
 
+from sonotrace.checks import unlike
 from sonotrace.images import grey
 from sonotrace.images.grey import Grey, damage, decode_grey
 from sonotrace.running.item_cache import ItemCache
 from sonotrace.running.parallel import BATCH, in_order
 from sonotrace.running.progress import bar, native_noise_hidden, say
 
+MEASURED = ("brightness", "sharpness", "colour")
+
 
 def inspect(manifest: pd.DataFrame, at: Path, data_set: str) -> pd.DataFrame:
     """Decode every image file below `at`; those decoded before, by their bytes, are taken over.
 
     Returns the columns image, file, damage (why it cannot be decoded, else empty), brightness and
-    sharpness (`measure`), one row per file.
+    sharpness (`measure`), and colour, black and distance (`unlike`), one row per file.
     """
     files = (
         manifest.loc[manifest["file"] != "", ["image", "file", "sha256"]].drop_duplicates("file").sort_values("file")
@@ -31,7 +34,9 @@ def inspect(manifest: pd.DataFrame, at: Path, data_set: str) -> pd.DataFrame:
         def decode() -> str:
             content = (at / file).read_bytes()
             image = decode_grey(content)
-            return json.dumps([damage(content), None, None] if image is None else ["", *measure(image)])
+            if image is None:
+                return json.dumps([damage(content), None, None, None, None])
+            return json.dumps(["", *measure(image), unlike.colour(content), unlike.histogram(image)])
 
         return cache.text(sha256, decode)
 
@@ -41,13 +46,17 @@ def inspect(manifest: pd.DataFrame, at: Path, data_set: str) -> pd.DataFrame:
             results.append(json.loads(result))
             advance(1)
     say(f"validate: {cache.made} decoded, {len(files) - cache.made} known from before")
-    columns = pd.DataFrame(results, columns=["damage", "brightness", "sharpness"], index=files.index)
-    return pd.concat([files[["image", "file"]], columns], axis=1)
+    columns = pd.DataFrame(results, columns=["damage", *MEASURED, "histogram"], index=files.index)
+    readable = columns["damage"] == ""
+    histograms = list(columns.loc[readable, "histogram"])
+    columns.loc[readable, "black"] = [shares[1] for shares in histograms]
+    columns.loc[readable, "distance"] = unlike.distances(histograms)
+    return pd.concat([files[["image", "file"]], columns.drop(columns="histogram")], axis=1)
 
 
 def open_cache(top: Path | None = None) -> ItemCache:
     """Open what was found in images before."""
-    return ItemCache("validate", [grey, sys.modules[__name__]], "", top)
+    return ItemCache("validate", [grey, unlike, sys.modules[__name__]], "", top)
 
 
 def measure(image: Grey) -> tuple[float, float]:

@@ -46,6 +46,14 @@ def judge(
     return accepted, pd.DataFrame(quarantined, columns=columns, dtype=str)
 
 
+def set_apart(accepted: pd.DataFrame, reasons: dict[str, str], reason: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Divide accepted rows by file into those that stay and those with a detail in `reasons`, for the quarantine."""
+    chosen = accepted["file"].isin(reasons)
+    apart = accepted.loc[chosen, ["image", "file", "labelled_by"]].assign(reason=reason)
+    apart["detail"] = [reasons[file] for file in apart["file"]]
+    return accepted[~chosen].reset_index(drop=True), apart
+
+
 def part_by_scope(kind: Kind, accepted: pd.DataFrame, only_in_scope: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide good images into those to learn from and, if `only_in_scope`, those of classes out of scope."""
     beyond = accepted["label"].isin(kind.out_of_scope) & only_in_scope

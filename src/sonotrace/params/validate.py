@@ -8,6 +8,7 @@ from sonotrace.params.section import Fraction, Section
 class ValidateOne(Section):
     max_quarantined: Fraction
     conflicting_labels: Literal["stop", "quarantine"]
+    unlike: Literal["flag", "quarantine"]
 
     @property
     def only_in_scope(self) -> bool:

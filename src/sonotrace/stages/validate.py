@@ -2,17 +2,18 @@
 
 Needs what pull left; leaves `accepted.csv`, `boxes.csv` (of accepted images, cut to the image),
 `quarantine.csv`, `out_of_scope.csv` (good images of classes that are not to be learnt) and
-`statistics.csv` (brightness and sharpness of each image that can be read) in
+`statistics.csv` (what each image that can be read looks like, in numbers) in
 `data/<data set>/validate`, and `reports/<data set>/data.json`.
 """
 
 import pandas as pd
 
+from sonotrace.checks import unlike
 from sonotrace.checks.boxes import cut_boxes
 from sonotrace.checks.copies import set_copies_apart
 from sonotrace.checks.decoding import inspect
 from sonotrace.checks.report import count, describe
-from sonotrace.checks.rows import judge, part_by_scope
+from sonotrace.checks.rows import judge, part_by_scope, set_apart
 from sonotrace.errors import SonotraceError
 from sonotrace.params import load
 from sonotrace.places import REPORTS, folder
@@ -32,10 +33,12 @@ def run(data_set: str) -> None:
     write_csv(found[readable].drop(columns="damage"), out / "statistics.csv")
     damages = dict(found.loc[~readable, ["file", "damage"]].itertuples(index=False))
     accepted, quarantine = judge(data_set, kind, manifest, boxes, damages)
+    strange = unlike.found(found[readable])
+    accepted, unlike_rest = set_apart(accepted, strange if params.unlike == "quarantine" else {}, "unlike the rest")
     accepted, copies = set_copies_apart(data_set, kind, accepted, boxes, params.conflicting_labels)
     accepted, beyond = part_by_scope(kind, accepted, params.only_in_scope)
     write_csv(beyond, out / "out_of_scope.csv")
-    quarantine = pd.concat([quarantine, copies]).sort_values(["image", "file"], kind="stable")
+    quarantine = pd.concat([quarantine, unlike_rest, copies]).sort_values(["image", "file"], kind="stable")
     write_csv(quarantine, out / "quarantine.csv")
     _check_share(data_set, len(manifest), quarantine, params.max_quarantined)
     if accepted.empty:
@@ -46,10 +49,18 @@ def run(data_set: str) -> None:
     write_csv(accepted, out / "accepted.csv")
     used = cut_boxes(boxes, accepted)
     write_csv(used, out / "boxes.csv")
-    write_json(describe(kind, manifest, accepted, beyond, quarantine, used), REPORTS / data_set / "data.json")
+    flagged = {file: why for file, why in strange.items() if file in set(accepted["file"])}
+    report = describe(kind, manifest, accepted, beyond, quarantine, used, list(flagged.values()))
+    write_json(report, REPORTS / data_set / "data.json")
     out_of_scope = f", {len(beyond)} out of scope" if len(beyond) else ""
     why = f": {_reasons(quarantine)}; see {out / 'quarantine.csv'}" if len(quarantine) else ""
     say(f"validate: {len(accepted)} {data_set} images accepted{out_of_scope}, {len(quarantine)} rows quarantined{why}")
+    if flagged:
+        first, reason = next(iter(flagged.items()))
+        say(
+            f"validate: warning: {len(flagged)} accepted images look unlike the rest; first: {first}: {reason}; take "
+            f"them out of the snapshot, or set validate.{data_set}.unlike: quarantine"
+        )
 
 
 def _reasons(quarantine: pd.DataFrame) -> str:
