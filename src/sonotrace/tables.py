@@ -1,55 +1,78 @@
-"""The two tables that lead from an image back to where it came from: images and boxes.
+"""Every column of every table that a stage writes: what it means and how it is read.
 
-Image table, one row per row or image of the snapshot:
-
-| column | meaning |
-| --- | --- |
-| image | image id: the file name without ending |
-| file | path below the stage's `images` folder; empty where the snapshot has a row but no image |
-| sha256 | of the file's bytes; empty without a file |
-| patient | patient (structures: subject), read from the image id; empty where it cannot be read |
-| source_image | image that this one is an augmented copy of, as the exporting tool names it |
-| width, height | px; 0 where the header cannot be read |
-| label | plane as the snapshot writes it; empty for structures |
-| labelled_by | where the label stands: `table:line` or a label file; empty where there is none |
-| official_split | `train`, `val` or `test` where the snapshot says so, else empty |
-| scanner | make and model where the snapshot says so, else empty |
-| site | where it was taken, where the label table says so, else empty |
-| mm_per_px_x, mm_per_px_y | size of a pixel, mm, where the snapshot says so, else empty |
-| refused | why pull could not take it in, as `reason: detail`, else empty |
-
-Box table, one row per box: `image`, `file` (a snapshot may use an id twice), `structure` (name),
-and `x0, y0, x1, y1` in px of the image, where pixel (i, j) covers [j, j+1] x [i, i+1].
+A column means the same in each table that has it. Boxes are in px, where pixel (row i, column j) covers
+[j, j+1] x [i, i+1].
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from sonotrace.errors import SonotraceError
 
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its meaning, and the type that it is read as."""
+
+    meaning: str
+    dtype: str = "str"
+    """`str`, `int64` or `float64`; a number that is not known is NaN."""
+
+
+COLUMNS = {
+    "image": Column("image id: the name of the image file without its ending"),
+    "file": Column("path below the folder of images; empty where the snapshot has a row but no image"),
+    "sha256": Column("of the image file; empty without one"),
+    "patient": Column("patient, by number or pseudonym (structures: subject); empty where unknown"),
+    "source_image": Column("image that this one is an augmented copy of, as the exporting tool names it"),
+    "width": Column("px; 0 where unknown", "int64"),
+    "height": Column("px; 0 where unknown", "int64"),
+    "label": Column("class of the whole image; empty where the data set has none"),
+    "labelled_by": Column("where in the snapshot the label is: `table:line` or a label file; empty without a label"),
+    "official_split": Column("train, val or test, where the snapshot says so"),
+    "scanner": Column("make and model, where the snapshot says so"),
+    "site": Column("where it was taken, where the label table says so"),
+    "mm_per_px_x": Column("width of a pixel, mm, where the snapshot says so"),
+    "mm_per_px_y": Column("height of a pixel, mm, where the snapshot says so"),
+    "refused": Column("why the row could not be taken in, as `reason: detail`, else empty"),
+    "side": Column("train, val or test; all images of a patient are on one side"),
+    "structure": Column("name of the structure in the box"),
+    "x0": Column("left edge, px", "float64"),
+    "y0": Column("upper edge, px", "float64"),
+    "x1": Column("right edge, px", "float64"),
+    "y1": Column("lower edge, px", "float64"),
+    "confidence": Column("of a predicted box, 0 to 1", "float64"),
+    "reason": Column("why a row is in quarantine, in a few words that repeat"),
+    "detail": Column("what is wrong with this row"),
+    "brightness": Column("mean grey level, 0 to 255", "float64"),
+    "sharpness": Column("Brenner's gradient, squared grey levels", "float64"),
+    "colour": Column("share of the pixels that is coloured, 0 to 1", "float64"),
+    "black": Column("share of the pixels that is black, 0 to 1", "float64"),
+    "distance": Column("of the histogram from the median of all, 0 to 1", "float64"),
+    "copy": Column("id of an augmented copy: IMAGE/NUMBER, from 1"),
+    "predicted": Column("the class that the model gives the highest probability; a column per class holds them all"),
+}
+
 IMAGE_COLUMNS = (
-    "image",
-    "file",
-    "sha256",
-    "patient",
-    "source_image",
-    "width",
-    "height",
-    "label",
-    "labelled_by",
-    "official_split",
-    "scanner",
-    "site",
-    "mm_per_px_x",
-    "mm_per_px_y",
-    "refused",
+    *("image", "file", "sha256", "patient", "source_image", "width", "height", "label", "labelled_by"),
+    *("official_split", "scanner", "site", "mm_per_px_x", "mm_per_px_y", "refused"),
 )
-BOX_COLUMNS = ("image", "file", "structure", "x0", "y0", "x1", "y1")
+"""Of `manifest.csv`: one row per row or image of the snapshot. `accepted.csv` and `out_of_scope.csv` have them too."""
+SPLIT_COLUMNS = (*IMAGE_COLUMNS, "side")
 CORNERS = ["x0", "y0", "x1", "y1"]
-FLOATS = (*CORNERS, "confidence", "brightness", "sharpness", "colour", "black", "distance")
-NUMERIC = {"width": "int64", "height": "int64"} | dict.fromkeys(FLOATS, "float64")
+BOX_COLUMNS = ("image", "file", "structure", *CORNERS)
+"""Of `boxes.csv` as pulled, one row per box: a snapshot may use an image id twice."""
+USED_BOX_COLUMNS = ("image", "structure", *CORNERS)
+"""Of `boxes.csv` from validate on."""
+QUARANTINE_COLUMNS = ("image", "file", "labelled_by", "reason", "detail")
+STATISTICS_COLUMNS = ("image", "file", "brightness", "sharpness", "colour", "black", "distance")
+COPY_COLUMNS = ("copy", "image")
+FOUND_BOX_COLUMNS = ("image", "structure", "confidence", *CORNERS)
+"""Of the predictions of a structure detector."""
+SIDES = ("train", "val", "test")
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -69,10 +92,12 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def parse_table(content: bytes) -> pd.DataFrame:
-    """Read a CSV table: what NUMERIC names as numbers, all else as text; raises ValueError where it is none."""
+    """Read a CSV table, columns as COLUMNS says and unknown ones as text; raises ValueError where it is none."""
     table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-    types = {name: kind for name, kind in NUMERIC.items() if name in table.columns}
-    return table.replace({name: {"": "nan"} for name in FLOATS if name in types}).astype(types)
+    known = {name: COLUMNS[name].dtype for name in table.columns if name in COLUMNS}
+    types = {name: dtype for name, dtype in known.items() if dtype != "str"}
+    fractional = [name for name, dtype in types.items() if dtype == "float64"]
+    return table.replace({name: {"": "nan"} for name in fractional}).astype(types)
 
 
 def image_table(rows: list[dict[str, object]]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from sonotrace.tables import CORNERS
+from sonotrace.tables import CORNERS, USED_BOX_COLUMNS
 
 TOLERANCE = 1.0
 """Boxes may reach this many px beyond the image, as rounding makes them; they are cut to it."""
@@ -46,4 +46,4 @@ def cut_boxes(boxes: pd.DataFrame, accepted: pd.DataFrame) -> pd.DataFrame:
     sized = boxes.merge(accepted[["image", "file", "width", "height"]], on=["image", "file"])
     for low, high, size in (("x0", "x1", "width"), ("y0", "y1", "height")):
         sized[[low, high]] = sized[[low, high]].clip(lower=0).clip(upper=sized[size], axis=0)
-    return sized[["image", "structure", *CORNERS]]
+    return sized[list(USED_BOX_COLUMNS)]

@@ -13,6 +13,7 @@ from sonotrace.images.grey import Grey, damage, decode_grey
 from sonotrace.running.item_cache import ItemCache
 from sonotrace.running.parallel import BATCH, in_order
 from sonotrace.running.progress import bar, native_noise_hidden, say
+from sonotrace.tables import STATISTICS_COLUMNS
 
 MEASURED = ("brightness", "sharpness", "colour")
 
@@ -51,7 +52,7 @@ def inspect(manifest: pd.DataFrame, at: Path, data_set: str) -> pd.DataFrame:
     histograms = list(columns.loc[readable, "histogram"])
     columns.loc[readable, "black"] = [shares[1] for shares in histograms]
     columns.loc[readable, "distance"] = unlike.distances(histograms)
-    return pd.concat([files[["image", "file"]], columns.drop(columns="histogram")], axis=1)
+    return pd.concat([files[["image", "file"]], columns], axis=1)[["damage", *STATISTICS_COLUMNS]]
 
 
 def open_cache(top: Path | None = None) -> ItemCache:

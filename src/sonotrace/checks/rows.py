@@ -4,6 +4,7 @@ import pandas as pd
 
 from sonotrace.checks.boxes import faults
 from sonotrace.kinds.kind import Kind
+from sonotrace.tables import QUARANTINE_COLUMNS
 
 
 def judge(
@@ -42,8 +43,7 @@ def judge(
     accepted = manifest.iloc[kept].reset_index(drop=True)
     if not kind.has_boxes:
         accepted["label"] = [kind.class_of(label) for label in accepted["label"]]
-    columns = ["image", "file", "labelled_by", "reason", "detail"]
-    return accepted, pd.DataFrame(quarantined, columns=columns, dtype=str)
+    return accepted, pd.DataFrame(quarantined, columns=list(QUARANTINE_COLUMNS), dtype=str)
 
 
 def set_apart(accepted: pd.DataFrame, reasons: dict[str, str], reason: str) -> tuple[pd.DataFrame, pd.DataFrame]:

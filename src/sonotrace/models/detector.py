@@ -16,7 +16,7 @@ from sonotrace.images.preparation import Preparation
 from sonotrace.models.files import read_yolo_entry
 from sonotrace.running.environment import quiet_ultralytics
 from sonotrace.running.progress import bar, native_noise_hidden
-from sonotrace.tables import CORNERS
+from sonotrace.tables import FOUND_BOX_COLUMNS
 
 LEAST = 0.001
 """Confidence from which predictions count towards average precision (Ultralytics' value)."""
@@ -79,4 +79,4 @@ def predictions(model: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame
                 for structure, certain, corners in zip(found.structures, found.confidences, found.boxes, strict=True)
             )
             advance(1)
-    return pd.DataFrame(rows, columns=["image", "structure", "confidence", *CORNERS])
+    return pd.DataFrame(rows, columns=list(FOUND_BOX_COLUMNS))

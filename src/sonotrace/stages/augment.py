@@ -15,7 +15,7 @@ from sonotrace.places import REPORTS, folder
 from sonotrace.running.outputs import building, write_csv
 from sonotrace.running.parallel import BATCH, in_order
 from sonotrace.running.progress import bar, say
-from sonotrace.tables import CORNERS, read_table
+from sonotrace.tables import COPY_COLUMNS, USED_BOX_COLUMNS, read_table
 
 
 def run(data_set: str) -> None:
@@ -40,8 +40,8 @@ def run(data_set: str) -> None:
     names = [
         (copy_name(original.image, copy), original.image) for original in chosen for copy in range(1, params.copies + 1)
     ]
-    write_csv(pd.DataFrame(names, columns=["copy", "image"]), out / "copies.csv")
-    write_csv(pd.DataFrame(moved, columns=["image", "structure", *CORNERS]), out / "boxes.csv")
+    write_csv(pd.DataFrame(names, columns=list(COPY_COLUMNS)), out / "copies.csv")
+    write_csv(pd.DataFrame(moved, columns=list(USED_BOX_COLUMNS)), out / "boxes.csv")
     made = cache.made * params.copies
     say(f"augment: {made} made, {len(names) - made} reused")
 
