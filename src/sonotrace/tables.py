@@ -46,6 +46,8 @@ IMAGE_COLUMNS = (
     "mm_per_px_y",
     "refused",
 )
+SIDES = ("train", "val", "test")
+"""The sides of a split, in the order of tables and reports."""
 BOX_COLUMNS = ("image", "file", "structure", "x0", "y0", "x1", "y1")
 CORNERS = ["x0", "y0", "x1", "y1"]
 FLOATS = (*CORNERS, "confidence", "brightness", "sharpness")
