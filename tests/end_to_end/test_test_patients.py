@@ -11,7 +11,7 @@ SPLIT = "data/planes/split/split.csv"
 BY_DVC = ("dvc", "repro", "split@planes")
 BY_SNAKEMAKE = ("snakemake", "--cores", "2", "split_planes")
 ENGINES = pytest.mark.parametrize("engine", [BY_DVC, BY_SNAKEMAKE], ids=["dvc", "snakemake"])
-REFUSED = f"error: {LEDGER}: 2 patients who stood on the test side would be trained or tuned on"
+REFUSED = f"error: {LEDGER}: 2 test patients would be trained or validated on"
 NAMED = "(split.planes.salt is 'other', was 'planes-2')"
 
 

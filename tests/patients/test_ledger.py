@@ -1,4 +1,4 @@
-"""Who was tested on stays in the ledger, is told from others, and is named by nobody without the key."""
+"""Test patients stay in the ledger, and without the key nobody can name them."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.errors import SonotraceError
-from sonotrace.patients.ledger import COLUMNS, Entry, Names, carried_on, parse, text_of, under_key, united
+from sonotrace.patients.ledger import COLUMNS, Entry, Names, carried_on, leaving, parse, text_of, under_key, united
 from sonotrace.patients.pseudonyms import VARIABLE, Pseudonyms, record
 
 KEY = "5f2d8c1e" * 8
@@ -34,7 +34,7 @@ def _after(history, names):
     """Return the ledger after a run of splits, each of them confirmed."""
     ledger = {}
     for sides in history:
-        ledger, _ = carried_on(united(ledger, {}, sides, names), sides, names)
+        ledger = carried_on(united(ledger, {}, sides, names), sides, names)
     return ledger
 
 
@@ -50,8 +50,8 @@ def _held(history):
 @pytest.mark.parametrize("names", [PLAIN, KEYED, PHANTOM], ids=["plain", "keyed", "phantom"])
 @given(history=st.lists(splits, max_size=4), now=splits)
 def test_every_held_patient_who_would_leave_the_test_side_is_counted(names, history, now):
-    _, moved = carried_on(_after(history, names), now, names)
-    assert moved == sum(now.get(patient, "test") != "test" for patient in _held(history))
+    moved = leaving(_after(history, names), now, names)
+    assert len(moved) == sum(now.get(patient, "test") != "test" for patient in _held(history))
 
 
 @given(st.lists(splits, max_size=5), st.integers(0, 5))
@@ -64,15 +64,15 @@ def test_a_ledger_only_grows(history, at):
 @given(st.lists(splits, max_size=3), splits)
 def test_the_same_split_again_changes_nothing(history, now):
     once = _after([*history, now], PLAIN)
-    assert carried_on(once, now, PLAIN) == (once, 0)
+    assert carried_on(once, now, PLAIN) == once
+    assert not leaving(once, now, PLAIN)
 
 
 @given(st.lists(splits, min_size=1, max_size=3), splits)
-def test_what_was_noted_before_there_was_a_key_still_counts(history, now):
+def test_what_was_recorded_before_there_was_a_key_still_counts(history, now):
     before = _after(history, PLAIN)
     ledger = united(before, before, now, KEYED)
-    _, moved = carried_on(ledger, now, KEYED)
-    assert moved == sum(now.get(patient, "test") != "test" for patient in _held(history))
+    assert len(leaving(ledger, now, KEYED)) == sum(now.get(patient, "test") != "test" for patient in _held(history))
     assert not {PLAIN.of(patient) for patient in now} & set(ledger)
     absent = {name: entry for name, entry in before.items() if name not in {PLAIN.of(patient) for patient in now}}
     assert absent.items() <= ledger.items()
@@ -82,8 +82,10 @@ def test_what_was_noted_before_there_was_a_key_still_counts(history, now):
 @given(splits, splits)
 def test_a_released_patient_is_not_held_again_by_the_last_commits_plain_row(first, now):
     committed = _after([first], PLAIN)
-    released, _ = carried_on(united(committed, committed, now, KEYED), now, KEYED)
-    assert carried_on(united(released, committed, now, KEYED), now, KEYED) == (released, 0)
+    released = carried_on(united(committed, committed, now, KEYED), now, KEYED)
+    again = united(released, committed, now, KEYED)
+    assert not leaving(again, now, KEYED)
+    assert carried_on(again, now, KEYED) == released
 
 
 @given(ledgers, ledgers)
@@ -109,8 +111,8 @@ def test_lines_of_two_branches_in_one_file_are_the_ledger_of_both(ours, theirs):
 @given(splits, splits)
 def test_drawn_patients_and_people_with_the_same_numbers_do_not_meet(drawn, real):
     ledger = _after([drawn], PHANTOM)
-    assert carried_on(ledger, real, PLAIN)[1] == 0
-    assert carried_on(_after([real], PLAIN), drawn, PHANTOM)[1] == 0
+    assert not leaving(ledger, real, PLAIN)
+    assert not leaving(_after([real], PLAIN), drawn, PHANTOM)
 
 
 def test_data_sets_and_keys_have_pseudonyms_of_their_own():
@@ -144,7 +146,7 @@ def test_a_key_that_is_no_longer_recorded_stops():
         assert united(workspace, committed, ["7"], PHANTOM) == keyed
 
 
-def test_a_key_leaves_no_row_of_a_patient_at_hand_that_can_be_tried_out():
+def test_a_key_leaves_no_row_of_a_patient_at_hand_that_can_be_brute_forced():
     ledger = under_key(_after([{"7": "test", "8": "test"}], PLAIN), ["7"], KEYED)
     assert ledger == {KEYED.of("7"): Entry("keyed", "real", "held"), PLAIN.of("8"): Entry("plain", "real", "held")}
 

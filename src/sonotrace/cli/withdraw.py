@@ -1,4 +1,4 @@
-"""Record a withdrawal."""
+"""Leave a patient out of everything that is made from now on."""
 
 from typing import Annotated
 
@@ -7,11 +7,14 @@ import typer
 
 def withdraw(
     patient: Annotated[str, typer.Argument(help="The patient's id as the data set has it.")],
-    reason: Annotated[str, typer.Option(help="Why; it stands in git, so name nobody.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in git, so name nobody.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Take the withdrawal out again.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Accept an id that no patient pulled now has.")] = False,
 ) -> None:
     """Leave a patient out of everything that is made from now on."""
+    from datetime import datetime
+
     from sonotrace.patients import withdrawals
 
-    print(withdrawals.record(patient, reason))
-    if not withdrawals.is_pulled(patient):
-        print("note: none of the patients pulled now has this id; check it")
+    today = datetime.now().astimezone().date()
+    print(withdrawals.undo(patient) if undo else withdrawals.record(patient, reason, today, force=force))

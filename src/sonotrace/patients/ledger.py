@@ -1,17 +1,17 @@
-"""The ledger of test patients: who once stood on the test side, so that nobody of them is trained on later.
+"""The ledger of test patients: who was ever in the test split, so that nobody of them is trained on later.
 
-A CSV file a data set, in git, one row a patient:
+One CSV file per data set, in git, with one row per patient:
 
 | column | meaning |
 | --- | --- |
 | patient | pseudonym of the patient, 20 hex digits |
 | hash | `keyed`: an HMAC under the patient key (`pseudonyms`); `plain`: a SHA-256 without a key |
-| people | `real`, or `phantom` for drawn patients, whose numbers say nothing of people's |
+| people | `real`, or `phantom` for drawn patients, whose numbers say nothing about people's |
 | state | `held`: may only be tested on; `released`: left the test side, as somebody confirmed |
 
-A plain hash hides nothing from somebody who can try all patient numbers; it is for public data and for
-projects that have not made a key yet. Rows are never dropped, but a plain row becomes a keyed one when
-its patient is at hand and a key was recorded since.
+Patient numbers can be brute-forced from plain hashes; these are for public data and for projects that
+have no key yet. Rows are never dropped, but a plain row becomes keyed once a key is recorded and its
+patient is in a snapshot.
 """
 
 import csv
@@ -20,10 +20,11 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sonotrace.errors import SonotraceError
 from sonotrace.patients.pseudonyms import CHECK, LENGTH, Pseudonyms, has_check_value
+from sonotrace.records.lock import flat
 
 HASHES = ("keyed", "plain")
 PEOPLE = ("phantom", "real")
@@ -77,20 +78,20 @@ class Names:
 
 
 def parse(text: str, path: Path) -> dict[str, Entry]:
-    """Read a ledger; a patient who stands there twice, as after a merge by lines, is held if either row says so.
+    """Read a ledger; a patient with two rows, as after a merge by lines, is held if either row says so.
 
-    Raises SonotraceError for a line that is none of a ledger.
+    Raises SonotraceError for a line that is no row of a ledger.
     """
-    found: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
         if row == COLUMNS or not row:  # a merge by lines may repeat the header
             continue
         if len(row) != len(COLUMNS) or row[1] not in HASHES or row[2] not in PEOPLE or row[3] not in STATES:
             raise SonotraceError(f"{path}:{number}: no row of {', '.join(COLUMNS)}; restore the file with git")
         patient, entry = row[0], Entry(*row[1:])
-        if patient not in found or entry.state == "held":
-            found[patient] = entry
-    return found
+        if patient not in entries or entry.state == "held":
+            entries[patient] = entry
+    return entries
 
 
 def text_of(ledger: Ledger) -> str:
@@ -104,15 +105,15 @@ def text_of(ledger: Ledger) -> str:
 
 
 def under_key(ledger: Ledger, patients: Iterable[str], names: Names) -> dict[str, Entry]:
-    """Return the ledger with the plain rows of `patients` under the key; without a key, as it is."""
-    found = dict(ledger)
+    """Return the ledger with the plain rows of `patients` under the key; without a key, unchanged."""
+    entries = dict(ledger)
     for patient in patients if names.key else ():
-        known = found.pop(names.plain(patient), None)
-        if known:
-            keyed = found.get(names.of(patient))
-            held = "held" in {known.state, keyed.state if keyed else ""}
-            found[names.of(patient)] = names.entry("held" if held else "released")
-    return found
+        plain = entries.pop(names.plain(patient), None)
+        if plain:
+            keyed = entries.get(names.of(patient))
+            held = "held" in {plain.state, keyed.state if keyed else ""}
+            entries[names.of(patient)] = names.entry("held" if held else "released")
+    return entries
 
 
 def united(workspace: Ledger, committed: Ledger, patients: Iterable[str], names: Names) -> dict[str, Entry]:
@@ -126,26 +127,47 @@ def united(workspace: Ledger, committed: Ledger, patients: Iterable[str], names:
         for entry in ledger.values()
     ):
         raise SonotraceError(
-            f"{CHECK}: no patient key is recorded, but test patients of {names.data_set} were noted under one; "
+            f"{CHECK}: no patient key is recorded, but test patients of {names.data_set} were recorded under one; "
             "restore the file with git"
         )
     at_hand = list(patients)
     return under_key(committed, at_hand, names) | under_key(workspace, at_hand, names)
 
 
-def carried_on(ledger: Ledger, sides: Mapping[str, str], names: Names) -> tuple[dict[str, Entry], int]:
-    """Return the ledger after a split, and how many held patients this split would train or tune on.
+def leaving(ledger: Ledger, sides: Mapping[str, str], names: Names) -> set[str]:
+    """Return the pseudonyms of held patients whom a split, patient -> side, has in train or val."""
+    moved = {names.of(patient) for patient, side in sides.items() if side != "test"}
+    return {name for name in moved & set(ledger) if ledger[name].state == "held"}
 
-    `sides` is patient -> side. Those patients are released in the ledger returned, which is to be
-    written only if somebody confirmed that.
+
+def carried_on(ledger: Ledger, sides: Mapping[str, str], names: Names) -> dict[str, Entry]:
+    """Return the ledger after a split: its test patients are held, and those who left are released.
+
+    Write it only if nobody left, or somebody confirmed that.
     """
-    found, moved = dict(ledger), 0
-    for patient, side in sides.items():
-        name = names.of(patient)
-        known = found.get(name)
-        if side == "test":
-            found[name] = names.entry("held")
-        elif known and known.state == "held":
-            found[name] = replace(known, state="released")
-            moved += 1
-    return found, moved
+    released = {name: replace(ledger[name], state="released") for name in leaving(ledger, sides, names)}
+    held = {names.of(patient): names.entry("held") for patient, side in sides.items() if side == "test"}
+    return {**ledger, **released, **held}
+
+
+def refusal(
+    data_set: str, path: Path, moved: int, now: Mapping[str, Any], before: Mapping[str, Any], is_uncommitted: bool
+) -> str:
+    """Say how many test patients would leave the test side, why, and what can be done.
+
+    `now` has the section of this split's parameters, `before` dotted key -> value of the last commit's.
+    `is_uncommitted` says that the commits alone would let this split pass.
+    """
+    key = f"split.{data_set}"
+    values = flat({key: dict(now)})
+    changed = [
+        f"{name} is {values[name]!r}, was {value!r}"
+        for name, value in before.items()
+        if values.get(name, value) != value and name != f"{key}.test_patients_may_move"
+    ]
+    why = "; ".join(changed) or f"see {key}.salt, use_official, fractions and the official split"
+    back = f"restore the committed ledger by `git checkout -- {path}`" if is_uncommitted else "change that back"
+    return (
+        f"{path}: {moved} test patients would be trained or validated on ({why}); "
+        f"{back}, or confirm it by {key}.test_patients_may_move: true"
+    )
