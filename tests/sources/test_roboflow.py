@@ -17,9 +17,9 @@ from sonotrace.errors import SonotraceError
 from sonotrace.intake import pins
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.labels import structures
-from sonotrace.sources import Request, roboflow
+from sonotrace.sources import Pin, Request, roboflow
 
-PIN = {"licence": "CC0", "preprocessing": {"auto-orient": True}, "augmentation": {}}
+PIN = Pin("w/p/2 yolov8", "sha256:0", "CC0", {"auto-orient": True})
 KEY = FakeRoboflow.key
 ARCHIVE = "hospital-fetal-head-2-yolov8.zip"
 
@@ -95,7 +95,7 @@ def _kept(folder):
 
 def test_a_version_is_fetched_with_what_it_says_about_itself(fetch, tmp_path):
     snapshot = fetch()
-    listed = structures.read_snapshot(snapshot.folder)
+    listed = structures.read_snapshot(snapshot.folder, {}, "structures").entries
     assert snapshot.folder == tmp_path / "into"
     assert len(listed) == 22
     assert {box.structure for entry in listed for box in entry.boxes} == set(STRUCTURES)
