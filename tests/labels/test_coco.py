@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.structures import STRUCTURES
-from sonotrace.labels.structures import read_snapshot
+from sonotrace.labels import structures
+
+
+def read_snapshot(folder):
+    return structures.read_snapshot(folder, {}, "structures").entries
+
 
 CATEGORIES = [
     {"id": 0, "name": "brain-structures", "supercategory": "none"},

@@ -4,7 +4,12 @@ import pytest
 
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.planes import OUT_OF_SCOPE, PLANES, classes_in, plane_of
-from sonotrace.labels.planes import read_snapshot
+from sonotrace.labels import planes
+
+
+def read_snapshot(folder, table, data_set="planes"):
+    return planes.read_snapshot(folder, {"table": table}, data_set).entries
+
 
 PLAIN = "Image_name,Plane\nPatient1_Plane2_1_of_2,Fetal abdomen\nPatient2_Plane3_1_of_1,Fetal brain\n"
 OFFICIAL = (

@@ -7,7 +7,12 @@ import yaml
 
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.structures import STRUCTURES
-from sonotrace.labels.structures import read_snapshot
+from sonotrace.labels import structures
+
+
+def read_snapshot(folder):
+    return structures.read_snapshot(folder, {}, "structures").entries
+
 
 OTHER_ORDER = ["MIDLINE_FALX", "CHOROID_PLEXUS", "CSP"]
 

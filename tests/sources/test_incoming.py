@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
+from sonotrace import labels
 from sonotrace.errors import SonotraceError
-from sonotrace.labels import planes, structures
 from sonotrace.sources import Request, incoming
 
 SETTINGS = {"planes": {"table": "image_label.csv"}, "structures": {}}
@@ -20,12 +20,12 @@ FILES = {
 
 
 def _snapshot(data_set, origin, into):
-    request = Request(data_set, origin, SETTINGS[data_set], into, into / "keep", None, 1, lambda _: None)
+    request = Request(data_set, data_set, origin, SETTINGS[data_set], into, into / "keep", None, 1, lambda _: None)
     return incoming.fetch(request).folder
 
 
 def _read(data_set, at):
-    listed = planes.read_snapshot(at, "image_label.csv") if data_set == "planes" else structures.read_snapshot(at)
+    listed = labels.of(data_set).read_snapshot(at, SETTINGS[data_set], data_set).entries
     return [
         (entry.image, entry.file.relative_to(at).as_posix(), entry.label, [box.structure for box in entry.boxes])
         for entry in listed

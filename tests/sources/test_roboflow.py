@@ -17,9 +17,9 @@ from sonotrace.errors import SonotraceError
 from sonotrace.intake import pins
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.labels import structures
-from sonotrace.sources import Request, roboflow
+from sonotrace.sources import Pin, Request, roboflow
 
-PIN = {"licence": "CC0", "preprocessing": {"auto-orient": True}, "augmentation": {}}
+PIN = Pin("w/p/2 yolov8", "sha256:0", "CC0", {"auto-orient": True})
 KEY = FakeRoboflow.key
 ARCHIVE = "hospital-fetal-head-2-yolov8.zip"
 
@@ -74,7 +74,9 @@ def fetch(tmp_path, waited):
 def _request(folder, pin=None, into="into", data_set="structures", **params):
     settings = {"workspace": "hospital", "project": "fetal-head", "version": 2, "format": "yolov8"}
     settings |= {"max_megabytes": 10, "max_minutes": 1} | params
-    return Request(data_set, folder / "origin", settings, folder / into, folder / "keep", pin, 1, lambda _: None)
+    return Request(
+        data_set, data_set, folder / "origin", settings, folder / into, folder / "keep", pin, 1, lambda _: None
+    )
 
 
 def _refused(call, message):
@@ -95,7 +97,7 @@ def _kept(folder):
 
 def test_a_version_is_fetched_with_what_it_says_about_itself(fetch, tmp_path):
     snapshot = fetch()
-    listed = structures.read_snapshot(snapshot.folder)
+    listed = structures.read_snapshot(snapshot.folder, {}, "structures").entries
     assert snapshot.folder == tmp_path / "into"
     assert len(listed) == 22
     assert {box.structure for entry in listed for box in entry.boxes} == set(STRUCTURES)
@@ -420,7 +422,7 @@ from sonotrace.sources import Request, roboflow
 
 shown = warnings.formatwarning
 settings = dict(workspace="hospital", project="fetal-head", version=2, format="yolov8", max_megabytes=10, max_minutes=1)
-request = Request("structures", Path("o"), settings, Path("into"), Path("keep"), None, 1, lambda _: None)
+request = Request("structures", "structures", Path("o"), settings, Path("into"), Path("keep"), None, 1, lambda _: None)
 try:
     print("pull: fetched", roboflow.fetch(request).version)
 except SonotraceError as error:

@@ -12,7 +12,7 @@ import pytest
 from servers import Reply, Server, page, ranged
 
 from sonotrace.errors import SonotraceError
-from sonotrace.sources import Request, zenodo
+from sonotrace.sources import Pin, Request, zenodo
 from sonotrace.sources.transfer import download
 
 RECORD = 3904280
@@ -89,12 +89,14 @@ def _request(folder, server, pin=None, **params):
     into = folder / "into"
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir()
-    return Request("planes", folder / "data/zenodo/planes", settings, into, folder / "keep", pin, 1, lambda _: None)
+    return Request(
+        "planes", "planes", folder / "data/zenodo/planes", settings, into, folder / "keep", pin, 1, lambda _: None
+    )
 
 
 def _pin(files=FILES, version=f"record {RECORD}"):
     archives = {name: _md5(content) for name, content in files.items()}
-    return {"version": version, "licence": "cc-by-4.0", "archives": archives}
+    return Pin(version, "sha256:0", "cc-by-4.0", archives=archives)
 
 
 def _contents(folder):
@@ -133,7 +135,7 @@ def test_a_pinned_record_is_fetched_without_asking_what_it_holds(tmp_path, serve
     snapshot = zenodo.fetch(_request(tmp_path, server, _pin()))
     assert _contents(snapshot.folder) == UNPACKED
     assert snapshot.licence == "cc-by-4.0"
-    assert snapshot.archives == _pin()["archives"]
+    assert snapshot.archives == _pin().archives
     assert server.paths() == ["/records/3904280/files/FETAL_PLANES_ZENODO.zip"]
 
 
@@ -259,16 +261,12 @@ def test_a_pin_of_another_record_is_refused_before_the_download(tmp_path, server
 
 
 @pytest.mark.parametrize(
-    "pin",
-    [
-        {},
-        {"version": "record 3904280", "licence": ""},
-        {"version": "record 3904280", "licence": "", "archives": None},
-        {"version": "record 3904280", "licence": "", "archives": {"a.zip": None}},
-    ],
+    ("archives", "said"),
+    [({}, "its pin names no archives"), ({"a.zip": None}, "checksum None of 'a.zip' makes no sense")],
 )
-def test_a_damaged_pin_is_refused(tmp_path, server, pin):
-    _refused(_request(tmp_path, server, pin), "pin lacks|checksum None of 'a.zip' makes no sense")
+def test_a_pin_without_usable_archives_is_refused(tmp_path, server, archives, said):
+    pin = Pin("record 3904280", "sha256:0", archives=archives)
+    _refused(_request(tmp_path, server, pin), said)
     assert server.asked == []
 
 

@@ -1,7 +1,6 @@
 """What a snapshot holds comes in as it is, one row each."""
 
 import hashlib
-import re
 import zipfile
 from pathlib import Path
 
@@ -10,15 +9,8 @@ import numpy as np
 import pytest
 
 from sonotrace.errors import SonotraceError
-from sonotrace.intake import pins
-from sonotrace.intake.bring import CLOSED
-from sonotrace.labels.listing import Box, Listed
-from sonotrace.patients.withdrawals import Withdrawals
-from sonotrace.stages.pull import run, take_in
+from sonotrace.stages.pull import run
 from sonotrace.tables import CORNERS, read_table
-
-NONE = Path(__file__).parents[2] / "data/withdrawn.csv"
-PATTERN = re.compile(r"^Patient(?P<patient>\d+)_")
 
 
 def _png(width=40, height=30, level=0):
@@ -119,33 +111,3 @@ def test_a_failed_pull_leaves_the_last_one(work, set_param):
         run("planes")
     assert len(read_table(Path("data/planes/pull/manifest.csv"))) == 4
     assert {path.name for path in (work / "data/planes/pull").iterdir()} == {"images", "manifest.csv", "boxes.csv"}
-
-
-@pytest.mark.parametrize("move", [True, False])
-def test_files_are_moved_only_where_they_were_made_for_this_run(tmp_path, move):
-    at, out = tmp_path / "at", tmp_path / "out"
-    _lay_out(at, {"x/Patient9_a.png": _png()})
-    box = Box("CSP", 0.0, 0.1, 0.5, 1.0)
-    listed = [Listed("Patient9_a", at / "x/Patient9_a.png", boxes=[box]), Listed("Patient9_b", None)]
-    content = pins.contents(at, 1)
-    assert take_in(listed, set(), at, content, out, PATTERN, CLOSED, Withdrawals(NONE), move=move) == (
-        1,
-        0,
-    )
-    assert (at / "x/Patient9_a.png").exists() is not move
-    assert (out / "images/x/Patient9_a.png").read_bytes() == _png()
-    assert read_table(out / "boxes.csv")[CORNERS].to_numpy().tolist() == [[0, 3, 20, 30]]
-
-
-def test_an_id_in_two_folders_keeps_both_files_and_each_its_boxes(tmp_path):
-    at, out = tmp_path / "at", tmp_path / "out"
-    _lay_out(at, {"train/a.png": _png(10, 10), "valid/a.png": _png(20, 20)})
-    whole = Box("CSP", 0.0, 0.0, 1.0, 1.0)
-    listed = [Listed("a", at / side / "a.png", boxes=[whole]) for side in ("valid", "train")]
-    content = pins.contents(at, 1)
-    assert take_in(listed, set(), at, content, out, PATTERN, CLOSED, Withdrawals(NONE), move=False) == (
-        2,
-        0,
-    )
-    boxes = read_table(out / "boxes.csv")
-    assert list(zip(boxes["file"], boxes["x1"], strict=True)) == [("train/a.png", 10), ("valid/a.png", 20)]

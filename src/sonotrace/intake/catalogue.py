@@ -5,49 +5,48 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from sonotrace import labels
 from sonotrace.errors import SonotraceError
-from sonotrace.intake import pins
+from sonotrace.intake import fetch, pins
+from sonotrace.intake.fetch import Choice
 from sonotrace.params import load
-from sonotrace.places import DATA, REPORTS, STATE
+from sonotrace.places import REPORTS, STATE
 from sonotrace.running.outputs import scratch
-from sonotrace.running.parallel import available_cores
 from sonotrace.running.progress import say
-from sonotrace.sources import is_remote, source
-from sonotrace.stages.pull import fetch, read_snapshot, request
+from sonotrace.sources import Pin, source
 
 
 def show(check: bool) -> bool:
-    """Print what each data set comes from; with `check`, ask remote sources and return whether one has newer."""
-    newer = False
-    data_sets = load().data_sets
-    for data_set in data_sets:
-        say(data_set)
-        for name, value in describe(data_set).items():
+    """Print where each data set comes from; with `check`, ask remote sources and return whether one has newer."""
+    choices = [_choice(data_set) for data_set in load().data_sets]
+    for chosen in choices:
+        say(chosen.data_set)
+        for name, value in describe(chosen).items():
             say(f"  {name:12}{value}")
-    for data_set in data_sets if check else ():
-        said, is_newer = _newest(data_set)
+    newer = False
+    for chosen in choices if check else ():
+        answer, is_newer = _newest(chosen)
         newer |= is_newer
-        say(f"{data_set}: {said}")
+        say(f"{chosen.data_set}: {answer}")
     return newer
 
 
-def describe(data_set: str) -> dict[str, Any]:
+def describe(chosen: Choice) -> dict[str, str]:
     """Return source, version, fingerprint, date of pinning, licence and counts of a data set, as text."""
-    name: str = load().pull[data_set].source
-    origin = DATA / name / data_set
-    facts: dict[str, Any] = {"source": name}
-    pulled = _read(REPORTS / data_set / "snapshot.json")
-    pin = pins.read(origin)
-    stated = pin or (pulled if pulled.get("source") == name else {})
-    if not stated:
-        facts["pinned"] = "nothing yet" if is_remote(name) else f"see {origin}.dvc; not pulled yet"
+    facts = {"source": chosen.source}
+    pulled = _read(REPORTS / chosen.data_set / "snapshot.json")
+    if pulled.get("source") != chosen.source:
+        pulled = {}
+    pin = pins.read(chosen.origin) if chosen.is_remote else _as_pulled(pulled)
+    if pin is None:
+        facts["pinned"] = "nothing yet" if chosen.is_remote else f"see {chosen.origin}.dvc; not pulled yet"
         return facts
-    facts["version"] = stated["version"] or "the user's own files"
-    facts["fingerprint"] = stated["fingerprint"]
-    facts["pinned"] = _since(origin)
-    facts["licence"] = stated["licence"] or "not stated"
-    if pulled.get("fingerprint") == stated["fingerprint"]:
-        patients = _read(REPORTS / data_set / "data.json").get("patients", "?")
+    facts["version"] = pin.version or "the user's own files"
+    facts["fingerprint"] = pin.fingerprint
+    facts["pinned"] = _since(chosen.origin)
+    facts["licence"] = pin.licence or "not stated"
+    if pulled.get("fingerprint") == pin.fingerprint:
+        patients = _read(REPORTS / chosen.data_set / "data.json").get("patients", "?")
         facts["counts"] = f"{pulled['images']} images, {pulled['rows']} rows, {patients} patients accepted"
     else:
         facts["counts"] = "not pulled yet; `dvc repro` does so"
@@ -59,33 +58,40 @@ def pin(data_set: str) -> None:
 
     The pin is for git; nothing is pulled, and the last pull's outputs stay as they are.
     """
-    params = load().pull[data_set]
-    if not is_remote(params.source):
+    chosen = _choice(data_set)
+    if not chosen.is_remote:
         raise SonotraceError(
-            f"params.yaml: pull.{data_set}.source is {params.source!r}, which git and DVC pin by themselves "
-            f"(`dvc add data/incoming/{data_set}`); only sources elsewhere need `sonotrace pin`"
+            f"params.yaml: pull.{data_set}.source is {chosen.source!r}, which git and DVC pin by themselves "
+            f"(`dvc add data/incoming/{data_set}`); only remote sources need `sonotrace pin`"
         )
-    origin = DATA / params.source / data_set
-    before = pins.read_files(origin)
+    before = pins.read_files(chosen.origin)
     with scratch(STATE / f"pin-{data_set}") as into:
-        snapshot = fetch(data_set, into.resolve(), None)
-        content = pins.contents(snapshot.folder, available_cores())
-        listed = read_snapshot(data_set, snapshot.folder, getattr(params, params.source).model_dump())
+        fetched = fetch.fetch(chosen, into.resolve(), None)
+        listing = labels.of(chosen.kind).read_snapshot(fetched.snapshot.folder, chosen.settings, data_set)
+    version, content, listed = fetched.snapshot.version, fetched.content, listing.entries
     if not any(entry.file for entry in listed):
-        raise SonotraceError(f"{snapshot.version}: no image in it; name another version or format in params.yaml")
-    pins.write(origin, snapshot, content)
-    say(f"pin: {snapshot.version}: {len(listed)} rows, {len(content)} files, {pins.fingerprint(content)}")
+        raise SonotraceError(f"{version}: no image in it; name another version or format in params.yaml")
+    pins.write(chosen.origin, fetched.snapshot, content)
+    say(f"pin: {version}: {len(listed)} rows, {len(content)} files, {pins.fingerprint(content)}")
     if before:
         say(f"pin: against what was pinned before: {pins.differences(before, content)}")
-    say(f"pin: next: git add {origin} && git commit, then dvc repro")
+    say(f"pin: next: git add {chosen.origin} && git commit, then dvc repro")
 
 
-def _newest(data_set: str) -> tuple[str, bool]:
-    params = load().pull[data_set]
-    if not is_remote(params.source):
+def _choice(data_set: str) -> Choice:
+    return fetch.choice(data_set, load().pull[data_set])
+
+
+def _as_pulled(pulled: dict[str, Any]) -> Pin | None:
+    """Return what the last pull of a local source says of it, as if pinned."""
+    return Pin(pulled["version"], pulled["fingerprint"], pulled["licence"]) if pulled else None
+
+
+def _newest(chosen: Choice) -> tuple[str, bool]:
+    if not chosen.is_remote:
         return "not asked: this source is pinned here", False
-    origin = DATA / params.source / data_set
-    current, newest = source(params.source).newest(request(data_set, origin, pins.read(origin) or None))
+    # It is only asked, so nothing is written into the folder.
+    current, newest = source(chosen.source).newest(chosen.request(chosen.origin, pins.read(chosen.origin)))
     return (f"{newest}, newer than {current}", True) if newest != current else (f"{current} is the newest", False)
 
 

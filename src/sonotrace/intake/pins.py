@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +19,7 @@ from sonotrace.errors import SonotraceError
 from sonotrace.running.item_cache import ItemCache
 from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.running.parallel import BATCH, in_order
-from sonotrace.sources import Snapshot
+from sonotrace.sources import Pin, Snapshot
 
 PIN, FILES = "pin.json", "files.csv"
 SETTLED = 2_000_000_000
@@ -116,17 +116,30 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> Differences:
     )
 
 
-def read(origin: Path) -> dict[str, object]:
-    """Return what `pin.json` in `origin` says; empty where nothing is pinned yet."""
+def read(origin: Path) -> Pin | None:
+    """Return the pin in `origin`; None where nothing is pinned yet, which `{}` in its file says too.
+
+    Raises SonotraceError where the file is no pin.
+    """
+    path = origin / PIN
     try:
-        pin = json.loads((origin / PIN).read_text(encoding="utf-8"))
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts == {}:
+            return None
+        return Pin(**{fact.name: facts[fact.name] for fact in fields(Pin) if _is_stated(facts, fact.name)})
     except FileNotFoundError:
-        return {}
-    except ValueError:
-        pin = None
-    if not isinstance(pin, dict):
-        raise SonotraceError(f"{origin / PIN}: not a pin; restore it with git, or pin the data set anew")
-    return pin
+        return None
+    except (ValueError, TypeError):
+        raise SonotraceError(f"{path}: not a pin; restore it with git, or pin the data set anew") from None
+
+
+def _is_stated(facts: Mapping[str, object], name: str) -> bool:
+    """Say whether a pin states a fact; raises TypeError where it states it as something else than a pin does."""
+    if name not in facts:
+        return False
+    if not isinstance(facts[name], dict if name in {"preprocessing", "augmentation", "archives"} else str):
+        raise TypeError(name)
+    return True
 
 
 def read_files(origin: Path) -> dict[str, str]:
@@ -143,28 +156,26 @@ def read_files(origin: Path) -> dict[str, str]:
 def write(origin: Path, snapshot: Snapshot, content: Mapping[str, str]) -> None:
     """Write the pin of a snapshot into `origin`, which git keeps."""
     write_csv(pd.DataFrame(sorted(content.items()), columns=["file", "sha256"]), origin / FILES)
-    facts = {
-        "version": snapshot.version,
-        "fingerprint": fingerprint(content),
-        "licence": snapshot.licence,
-        "preprocessing": dict(snapshot.preprocessing),
-        "augmentation": dict(snapshot.augmentation),
-        "archives": dict(snapshot.archives),
-    }
-    write_json(facts, origin / PIN)
+    pin = Pin(
+        snapshot.version,
+        fingerprint(content),
+        snapshot.licence,
+        dict(snapshot.preprocessing),
+        dict(snapshot.augmentation),
+        dict(snapshot.archives),
+    )
+    write_json(asdict(pin), origin / PIN)
 
 
-def hold(
-    data_set: str, origin: Path, pin: Mapping[str, object], snapshot: Snapshot, content: Mapping[str, str]
-) -> None:
+def hold(data_set: str, origin: Path, pin: Pin, snapshot: Snapshot, content: Mapping[str, str]) -> None:
     """Raise SonotraceError where a remote snapshot is not the pinned one, naming files that differ."""
-    if snapshot.version != pin["version"]:
+    if snapshot.version != pin.version:
         raise SonotraceError(
-            f"{origin / PIN}: pins {pin['version']}, but params.yaml asks for {snapshot.version}; "
-            f"`sonotrace pin {data_set}` takes that over"
+            f"{origin / PIN}: pins {pin.version}, but params.yaml asks for {snapshot.version}; "
+            f"run `sonotrace pin {data_set}` to pin that instead"
         )
-    if fingerprint(content) != pin["fingerprint"]:
+    if fingerprint(content) != pin.fingerprint:
         raise SonotraceError(
             f"{snapshot.version}: its content is not what {origin / PIN} pins: "
-            f"{differences(read_files(origin), content)}; `sonotrace pin {data_set}` takes the new content over"
+            f"{differences(read_files(origin), content)}; run `sonotrace pin {data_set}` to pin the new content"
         )

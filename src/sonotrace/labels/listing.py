@@ -1,4 +1,4 @@
-"""What a snapshot lists: one entry per image or per row, with its boxes."""
+"""What a snapshot lists: one entry per image or row of labels, with its boxes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -38,6 +38,15 @@ class Listed:
     boxes: list[Box] = field(default_factory=list)
     refused: str = ""
     """Why its labels cannot be used, as `reason: detail`; such an entry has no boxes."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a snapshot lists, and where that is written."""
+
+    entries: list[Listed]
+    label_files: frozenset[Path]
+    """Label tables, label files and what describes them."""
 
 
 def images_below(folder: Path) -> list[Path]:

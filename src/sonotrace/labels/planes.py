@@ -2,38 +2,58 @@
 
 import csv
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.planes import OUT_OF_SCOPE, PLANES, plane_of
-from sonotrace.labels.listing import Listed, image_id, images_below, side_of, source_of
+from sonotrace.labels.listing import Listed, Listing, image_id, images_below, side_of, source_of
 
 _SIDES = {"1": "train", "0": "test"}
 
 
-def read_snapshot(folder: Path, table: str) -> list[Listed]:
+@dataclass(frozen=True)
+class _Place:
+    """Where the labels are looked for."""
+
+    folder: Path
+    table: str
+    """The name of the label table."""
+    parameter: str
+    """The parameter that sets it."""
+
+
+def read_snapshot(folder: Path, settings: Mapping[str, Any], data_set: str) -> Listing:
     """List the labelled planes in `folder`: by its label table or, where there is none, by folder names.
 
-    `table` is a CSV with the columns `Image_name` and `Plane`, separated by commas or semicolons;
-    `Train` (1: train, 0: test) and `US_Machine` are used where they stand, as in the official
-    table of FETAL_PLANES_DB (Burgos-Artizzu et al. 2020), and so is `Site`. Rows without an image have no file,
-    images without a row have no `labelled_by`.
+    The table, `settings["table"]`, is a CSV with the columns `Image_name` and `Plane`, separated by
+    commas or semicolons. The columns `Train` (1: train, 0: test) and `US_Machine`, as in the table of
+    FETAL_PLANES_DB (Burgos-Artizzu et al. 2020), and `Site` are used if they are there. Rows without
+    an image have no file, images without a row have no `labelled_by`.
 
     Where no file below has the table's name, every image must lie in a folder that names its plane, such
     as `Fetal brain`, perhaps below `train`, `valid`, `val` or `test`, as in Roboflow's folder export.
     """
+    place = _Place(folder, settings.get("table", "image_label.csv"), f"pull.{data_set}.incoming.table")
     files = images_below(folder)
-    if not any(path.name == table for path in folder.rglob("*")):
+    if not any(path.name == place.table for path in folder.rglob("*")):
         in_planes = [path for path in files if path.parent != folder and plane_of(path.parent.name)]
         if in_planes:
-            _check_folders(folder, table, files, in_planes)
-            return [_by_folder(path, path.relative_to(folder)) for path in in_planes]
+            _check_folders(place, files, in_planes)
+            return Listing([_by_folder(path, path.relative_to(folder)) for path in in_planes], frozenset())
+    path = _find(place)
+    return Listing(_by_table(path, _rows(path, place), files), frozenset({path}))
+
+
+def _by_table(table: Path, rows: list[tuple[int, dict[str, str]]], files: list[Path]) -> list[Listed]:
     images: dict[str, list[Path | None]] = {}
     for path in files:
         images.setdefault(image_id(path.name), []).append(path)
     listed: list[Listed] = []
     named = set()
-    for line, row in _rows(_find(folder, table)):
+    for line, row in rows:
         image = image_id(row["Image_name"])
         named.add(image)
         listed.extend(
@@ -41,7 +61,7 @@ def read_snapshot(folder: Path, table: str) -> list[Listed]:
                 image=image,
                 file=file,
                 label=row["Plane"],
-                labelled_by=f"{table}:{line}",
+                labelled_by=f"{table.name}:{line}",
                 official_split=_SIDES.get(row.get("Train", ""), ""),
                 scanner=row.get("US_Machine", ""),
                 site=row.get("Site", ""),
@@ -64,20 +84,21 @@ def _by_folder(file: Path, where: Path) -> Listed:
     )
 
 
-def _check_folders(folder: Path, table: str, files: list[Path], in_planes: list[Path]) -> None:
+def _check_folders(place: _Place, files: list[Path], in_planes: list[Path]) -> None:
     """Refuse to guess where not all images lie in folders of planes, or a label table has another name."""
+    folder, table = place.folder, place.table
     stray = sorted(set(files) - set(in_planes))
     if stray:
         raise SonotraceError(
             f"{folder}: no label table {table}, and {stray[0].relative_to(folder)} is in no folder named after a plane "
             f"({', '.join(PLANES + OUT_OF_SCOPE)}) though others are; sort all images, or name the table in "
-            "pull.planes.incoming.table"
+            f"{place.parameter}"
         )
     tables = [path.name for path in sorted(folder.rglob("*.csv")) if _is_label_table(path)]
     if tables:
         raise SonotraceError(
             f"{folder}: no label table {table}, but {tables[0]} and folders named after planes; "
-            f"set pull.planes.incoming.table: {tables[0]}, or remove it to label by folder"
+            f"set {place.parameter}: {tables[0]}, or remove it to label by folder"
         )
 
 
@@ -87,15 +108,16 @@ def _is_label_table(path: Path) -> bool:
     return {"Image_name", "Plane"} <= names
 
 
-def _find(folder: Path, table: str) -> Path:
-    """Return where the table stands: in the folder, or in the one folder below that has it."""
+def _find(place: _Place) -> Path:
+    """Return where the table is: in the folder, or in the one folder below that has it."""
+    folder, table = place.folder, place.table
     found = [path for path in folder.rglob("*") if path.name == table]
     if len(found) > 1 and folder / table not in found:
         raise SonotraceError(f"{folder}: {len(found)} files {table} below it; keep one, or put one in it")
     return found[0] if len(found) == 1 else folder / table
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+def _rows(path: Path, place: _Place) -> list[tuple[int, dict[str, str]]]:
     """Read the label table: line numbers and rows, names and values stripped."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -103,7 +125,7 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         found = ", ".join(sorted(other.name for other in path.parent.glob("*.csv"))) or "no .csv file"
         raise SonotraceError(
             f"{path}: no such label table, and no image in a folder named after a plane "
-            f"({', '.join(PLANES + OUT_OF_SCOPE)}); pull.planes.incoming.table must name one of: {found}"
+            f"({', '.join(PLANES + OUT_OF_SCOPE)}); {place.parameter} must name one of: {found}"
         ) from None
     except UnicodeDecodeError as error:
         raise SonotraceError(f"{path}: byte {error.start} is not UTF-8; save the table as UTF-8") from None

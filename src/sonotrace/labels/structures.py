@@ -4,16 +4,18 @@ The export's own class order or category ids end here: past pull a box carries t
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from sonotrace.errors import SonotraceError
 from sonotrace.labels import coco
-from sonotrace.labels.listing import Box, Listed, image_id, images_below, side_of, source_of
+from sonotrace.labels.listing import Box, Listed, Listing, image_id, images_below, side_of, source_of
 
 
-def read_snapshot(folder: Path) -> list[Listed]:
+def read_snapshot(folder: Path, _settings: Mapping[str, Any], _data_set: str) -> Listing:
     """List the images in `folder` with their boxes, and labels without an image.
 
     The labels are those of the one `data.yaml` in `folder` or below, or of the COCO files there, not
@@ -34,10 +36,10 @@ def read_snapshot(folder: Path) -> list[Listed]:
             f"{folder}: {len(cards)} files data.yaml and no COCO .json below it; "
             "it must hold one YOLOv8 or COCO export, as a folder or as one archive"
         )
-    return coco.read(folder, documents)
+    return Listing(coco.read(folder, documents), frozenset(documents))
 
 
-def _read_yolo(card: Path) -> list[Listed]:
+def _read_yolo(card: Path) -> Listing:
     """List the images of a YOLOv8 export, whose folder has the file `card`, and label files without an image.
 
     An image's labels are in the file of the same name below `labels` instead of `images`; an empty file
@@ -45,7 +47,8 @@ def _read_yolo(card: Path) -> list[Listed]:
     """
     names = _class_names(card)
     root = card.parent
-    labels = {path for path in root.rglob("*.txt") if "labels" in path.relative_to(root).parts}
+    label_files = frozenset(path for path in root.rglob("*.txt") if "labels" in path.relative_to(root).parts)
+    labels = set(label_files)
     listed = []
     for file in images_below(root):
         label = _label_file(file, root)
@@ -64,7 +67,7 @@ def _read_yolo(card: Path) -> list[Listed]:
     for label in sorted(labels):
         where = label.relative_to(root)
         listed.append(Listed(label.stem, None, "", where.as_posix(), side_of(where)))
-    return listed
+    return Listing(listed, label_files | {card})
 
 
 def _class_names(card: Path) -> list[str]:

@@ -1,17 +1,15 @@
-"""Where labelled images come from: one module a source, with one function that pull calls.
+"""Where labelled images come from: one module per source, with one function that pull calls.
 
     fetch(request: Request) -> Snapshot
 
-It brings the snapshot into a folder that `labels.planes` or `labels.structures`
-reads: `request.origin` itself, or the empty folder `request.into` after filling it. A source that
-lies elsewhere sets `REMOTE = True`, and also has
+It returns a folder that the data set's module of `labels` reads: `request.origin` itself, or
+`request.into`, an empty folder that it has filled. A remote source sets `REMOTE = True` and also has
 
     newest(request: Request) -> tuple[str, str]
 
-which asks it for its newest version, changes nothing, and returns the version that the parameters
-name and the newest, as the same kind of words as `Snapshot.version`. What a remote source gave is
-pinned in git by its content, in `pin.json` and `files.csv` below `request.origin` (see `pins`);
-`fetch` need not check that.
+which asks for the newest version, changes nothing, and returns the version that the parameters name
+and the newest one, worded like `Snapshot.version`. The content of a remote snapshot is pinned in
+git, in `pin.json` and `files.csv` in `request.origin` (see `intake.pins`); `fetch` need not check it.
 """
 
 import importlib
@@ -20,6 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What git holds of a remote snapshot, in `pin.json`; the other fields are those of `Snapshot`."""
+
+    version: str
+    fingerprint: str
+    """Of the content (`intake.pins.fingerprint`)."""
+    licence: str = ""
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    augmentation: Mapping[str, Any] = field(default_factory=dict)
+    archives: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,8 +48,8 @@ class Request:
     """An empty folder for this run, below the checkout; it goes when the run ends."""
     keep: Path
     """A folder, perhaps missing, for downloads that later runs can use; it may be deleted at any time."""
-    pin: Mapping[str, Any] | None
-    """What `pin.json` says; None while a snapshot is being pinned."""
+    pin: Pin | None
+    """What the snapshot has to be; None where nothing is pinned, so that the source is asked anew."""
     workers: int
     advance: Callable[[int], None]
     """Moves the progress bar by a number of images."""

@@ -56,16 +56,14 @@ def fetch(request: Request, *, wait: Wait = time.sleep) -> Snapshot:
     """
     words = f"{_version(request)} {request.params['format']}"
     archive = request.keep / f"{words.replace('/', '-').replace(' ', '-')}.zip"
-    stated: Mapping[str, Any] | None = request.pin
-    if stated is None or not _unpacked(archive, request.into):
+    pin = request.pin
+    if pin is None:
         entry = _fetch(request, archive, words, wait)
-        stated = stated or {
-            "licence": _licence(request.into),
-            "preprocessing": _sorted(entry.get("preprocessing")),
-            "augmentation": _sorted(entry.get("augmentation")),
-        }
-    facts = {key: stated[key] for key in ("licence", "preprocessing", "augmentation") if key in stated}
-    return Snapshot(request.into, words, **facts)
+        before, copies = _sorted(entry.get("preprocessing")), _sorted(entry.get("augmentation"))
+        return Snapshot(request.into, words, _licence(request.into), before, copies)
+    if not _unpacked(archive, request.into):
+        _fetch(request, archive, words, wait)
+    return Snapshot(request.into, words, pin.licence, pin.preprocessing, pin.augmentation)
 
 
 def _fetch(request: Request, archive: Path, words: str, wait: Wait) -> Mapping[str, Any]:

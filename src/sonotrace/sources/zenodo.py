@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from sonotrace.errors import SonotraceError
 from sonotrace.running.outputs import PART, remove
-from sonotrace.sources import Request, Snapshot
+from sonotrace.sources import Pin, Request, Snapshot
 from sonotrace.sources.transfer.archives import unpack
 from sonotrace.sources.transfer.download import ANY_KIND, ZIP_KINDS, download, get_json
 from sonotrace.sources.transfer.http import Limits
@@ -37,7 +37,8 @@ def fetch(request: Request) -> Snapshot:
     version = _version(request.params["record"])
     if request.pin is None:
         record = _record(request)
-        archives, licence = _files(record, version), _licence(record)
+        archives: Mapping[str, str] = _files(record, version)
+        licence = _licence(record)
     else:
         archives, licence = _pinned(request, request.pin, version)
     _check(archives, version)
@@ -106,20 +107,16 @@ def _files(record: Mapping[str, Any], version: str) -> dict[str, str]:
         raise _unexpected(version, "its files") from None
 
 
-def _pinned(request: Request, pin: Mapping[str, Any], version: str) -> tuple[dict[str, str], str]:
+def _pinned(request: Request, pin: Pin, version: str) -> tuple[Mapping[str, str], str]:
     """Return name -> checksum of the pinned files, and the licence."""
-    try:
-        pinned, archives, licence = pin["version"], dict(pin["archives"]), str(pin["licence"])
-    except (KeyError, TypeError, ValueError):
+    if pin.version != version:
         raise SonotraceError(
-            f"{request.origin}: its pin lacks version, archives or licence; restore it with git"
-        ) from None
-    if pinned != version:
-        raise SonotraceError(
-            f"{request.origin}: pins {pinned}, but params.yaml asks for {version}; "
-            f"`sonotrace pin {request.data_set}` takes that over"
+            f"{request.origin}: pins {pin.version}, but params.yaml asks for {version}; "
+            f"run `sonotrace pin {request.data_set}` to pin that instead"
         )
-    return archives, licence
+    if not pin.archives:
+        raise SonotraceError(f"{request.origin}: its pin names no archives; restore it with git")
+    return pin.archives, pin.licence
 
 
 def _licence(record: Mapping[str, Any]) -> str:
