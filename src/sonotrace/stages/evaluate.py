@@ -1,8 +1,9 @@
 """evaluate: measure a model on the test side, by patient, with intervals.
 
 Needs a model, `split.csv` and the prepared images (and boxes); leaves `metrics/<data set>.json`
-(headline figures), `metrics/<data set>_detail.json` (each with its 95 % interval, and per class),
-`predictions.csv` in `data/<data set>/evaluate`, and curves in `plots/<data set>`. Metrics are
+(headline figures), `metrics/<data set>_low.json` and `_high.json` (the ends of their 95 % intervals),
+`metrics/<data set>_detail.json` (all of it, and per class), `predictions.csv` in
+`data/<data set>/evaluate`, and curves in `plots/<data set>`, as tables and as pictures. Metrics are
 computed from the predictions as written, so that they can be computed again without the model.
 """
 
@@ -18,8 +19,9 @@ from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params import EvaluateOne, EvaluateStructures, load
 from sonotrace.places import METRICS, MODELS, PLOTS, folder
 from sonotrace.running import environment
-from sonotrace.running.outputs import building, write_csv, write_json
+from sonotrace.running.outputs import building, write_bytes, write_csv, write_json
 from sonotrace.running.progress import bar, native_noise_hidden, say
+from sonotrace.scores import pictures
 from sonotrace.scores import planes as plane_scores
 from sonotrace.scores import structures as structure_scores
 from sonotrace.scores.intervals import with_intervals
@@ -174,6 +176,10 @@ def _write_metrics(data_set: str, metrics: Metrics) -> None:
     headline, detail = metrics
     write_json(headline, METRICS / f"{data_set}.json")
     write_json(detail, METRICS / f"{data_set}_detail.json")
+    # Files of their own, with the headline's keys: `dvc metrics show` then has a row for each end, not a column.
+    for end in ("low", "high"):
+        ends = {score: figure[end] for score, figure in detail["overall"].items()}
+        write_json(ends, METRICS / f"{data_set}_{end}.json")
 
 
 def _number(value: float) -> float | None:
@@ -185,3 +191,4 @@ def _write_plots(data_set: str, tables: dict[str, pd.DataFrame]) -> None:
         plots.mkdir()
         for name, table in tables.items():
             write_csv(table, plots / f"{name}.csv")
+            write_bytes(pictures.draw(name, table, data_set).encode(), plots / f"{name}.svg")

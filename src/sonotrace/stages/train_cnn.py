@@ -1,7 +1,8 @@
 """train_cnn: train the plane classifier, and keep the epoch that validates best.
 
-Needs `split.csv`, the prepared images and their augmented copies; leaves `models/planes.keras` and
-the loss and accuracy of each epoch in `plots/train_cnn`.
+Needs `split.csv`, the prepared images and their augmented copies; leaves `models/planes.keras`, its
+validation scores in `metrics/planes_validation.json`, and the loss and accuracy of each epoch in
+`plots/train_cnn`.
 """
 
 import math
@@ -17,8 +18,9 @@ from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import Grey, read_grey, read_page
 from sonotrace.kinds.planes import classes_in
 from sonotrace.params import TrainCnn, load
-from sonotrace.places import MODELS, PLOTS, folder
+from sonotrace.places import METRICS, MODELS, PLOTS, folder
 from sonotrace.running import environment
+from sonotrace.running.outputs import write_json
 from sonotrace.running.progress import bar, epoch_log, native_noise_hidden, say
 from sonotrace.tables import read_table
 
@@ -68,7 +70,7 @@ def run() -> None:
     )
     best = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=params.epochs, restore_best_weights=True)
     with bar("train_cnn", per_epoch * params.epochs) as advance, epoch_log(PLOTS / "train_cnn") as live:
-        model.fit(
+        history = model.fit(
             training_batches(train, names, batch, params.seed),
             steps_per_epoch=per_epoch,
             epochs=params.epochs,
@@ -79,6 +81,9 @@ def run() -> None:
             verbose=0,
         )
     say(f"train_cnn: epoch {best.best_epoch + 1} validates best, with loss {best.best:.3f}")
+    accuracy = history.history["val_accuracy"][best.best_epoch]
+    scores = {"loss": round(float(best.best), 4), "accuracy": round(float(accuracy), 4)}
+    write_json(scores, METRICS / "planes_validation.json")
     write_keras(model, {"planes": list(names), "prepare": preparation.model_dump()}, MODELS["planes"])
 
 

@@ -1,7 +1,8 @@
 """train_yolo: train the structure detector, and keep the epoch that validates best.
 
 Needs `split.csv` and the prepared images and boxes with their augmented copies; leaves
-`models/structures.pt` and the losses and scores of each epoch in `plots/train_yolo`.
+`models/structures.pt`, its validation scores in `metrics/structures_validation.json`, and the losses
+and scores of each epoch in `plots/train_yolo`.
 """
 
 import hashlib
@@ -14,11 +15,14 @@ from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import STORED, read_page, write_png
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params import PrepareOne, TrainYolo, load
-from sonotrace.places import MODELS, PLOTS, folder
+from sonotrace.places import METRICS, MODELS, PLOTS, folder
 from sonotrace.running import environment
-from sonotrace.running.outputs import scratch
+from sonotrace.running.outputs import scratch, write_json
 from sonotrace.running.progress import bar, epoch_log, native_noise_hidden, say
 from sonotrace.tables import read_table
+
+_SCORES = {"map50": "mAP50", "map50_95": "mAP50-95", "precision": "precision", "recall": "recall"}
+"""Our names of scores, and Ultralytics'."""
 
 
 def run() -> None:
@@ -141,7 +145,10 @@ def _train(params: TrainYolo, card: Path, work: Path, images: int) -> Path:
 
 def _report(trainer: Any, live: Any, epochs: int) -> None:
     if trainer.epoch + 1 > epochs or trainer.epoch < live.step:
-        return  # Ultralytics calls once more after the last epoch, for the best weights
+        # Ultralytics calls once more after the last epoch, for the best weights.
+        scores = {name: round(float(trainer.metrics[f"metrics/{theirs}(B)"]), 4) for name, theirs in _SCORES.items()}
+        write_json(scores, METRICS / "structures_validation.json")
+        return
     values = {**trainer.label_loss_items(trainer.tloss, prefix="train"), **trainer.metrics}
     for name, value in values.items():
         live.log_metric(name.replace("(B)", ""), float(value))
