@@ -1,6 +1,7 @@
 """Draw the tables of an evaluation as SVG: pictures that any browser, forge or report shows without a script.
 
-The same table gives the same bytes. `dvc plots show` draws from the tables themselves, with the templates in `.dvc/plots`.
+The same table gives the same bytes. `dvc plots show` draws from the tables themselves, with the templates
+in `.dvc/plots`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,8 +65,9 @@ def _curves(table: pd.DataFrame, title: str, x: str, y: str) -> str:
         ]
         line = " ".join(f"{right:g},{down:g}" for right, down in _corners(places))
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<rect x="{_LEFT + _SIDE + 16}" y="{_TOP + 20 * index + 4}" width="12" height="4" fill="{colour}"/>')
-        parts.append(_text(_LEFT + _SIDE + 34, _TOP + 20 * index + 10, str(name), "start"))
+        left, top = _LEFT + _SIDE + 16, _TOP + 20 * index
+        parts.append(f'<rect x="{left}" y="{top + 4}" width="12" height="4" fill="{colour}"/>')
+        parts.append(_text(left + 18, top + 10, str(name), "start"))
     return _picture(parts, title, x.replace("_", " "), y.replace("_", " "), _SIDE, _SIDE)
 
 
@@ -79,21 +81,18 @@ def _corners(places: Sequence[tuple[float, float]]) -> Iterator[tuple[float, flo
 
 
 def _picture(parts: Sequence[str], title: str, x_label: str, y_label: str, width: float, height: float) -> str:
-    full_width, full_height = _LEFT + width + 170, _TOP + height + 60
-    across, down = _LEFT + width / 2, _TOP + height / 2
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{full_width}" height="{full_height}" '
-            f'viewBox="0 0 {full_width} {full_height}" font-family="sans-serif" font-size="12">',
-            f"<title>{escape(title)}</title>",
-            '<rect width="100%" height="100%" fill="#fff"/>',
-            f'<text x="{_LEFT}" y="28" font-size="14">{escape(title)}</text>',
-            *parts,
-            _text(across, _TOP + height + 42, x_label),
-            f'<text transform="translate(18 {down:g}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>',
-            "</svg>\n",
-        ]
-    )
+    size = f'width="{_LEFT + width + 170}" height="{_TOP + height + 60}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">',
+        f"<title>{escape(title)}</title>",
+        '<rect width="100%" height="100%" fill="#fff"/>',
+        f'<text x="{_LEFT}" y="28" font-size="14">{escape(title)}</text>',
+        *parts,
+        _text(_LEFT + width / 2, _TOP + height + 42, x_label),
+        f'<g transform="translate(18 {_TOP + height / 2:g}) rotate(-90)">{_text(0, 0, y_label)}</g>',
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _text(x: float, y: float, text: str, anchor: str = "middle", colour: str = "#000") -> str:
