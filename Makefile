@@ -35,6 +35,8 @@ $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
 	uv pip install --quiet --python $(VENV)/bin/python --require-hashes --requirement requirements.lock
 	uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
 	dvc config --local core.site_cache_dir "$(CURDIR)/.sonotrace/dvc"  # else DVC notes file names in /var/tmp
+	python workflow/plots_page.py $(VENV)/plots.html
+	dvc config --local plots.html_template ../$(VENV)/plots.html  # else `dvc plots show` needs a network
 	touch $@
 
 reproduce-check: setup  ## run this commit twice from nothing, and compare all hashes

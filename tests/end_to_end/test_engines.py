@@ -1,6 +1,7 @@
 """Both engines run the same graph, agree on what is out of date, and redo no more than that."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -163,3 +164,15 @@ def test_snakemake_lint_asks_for_nothing_but_conda_environments(by_snakemake: Ch
     printed = by_snakemake.run("snakemake", "--lint", fails=True)
     asked = {line.strip() for line in printed.splitlines() if line.startswith("    * ")}
     assert asked == {"* Specify a conda environment or container for each rule.:"}
+
+
+def test_the_report_of_snakemake_shows_scores_and_pictures_and_names_no_patient(by_snakemake: Checkout) -> None:
+    by_snakemake.run("snakemake", "--report", "report.html")
+    page = (by_snakemake.path / "report.html").read_text()
+    (by_snakemake.path / "report.html").unlink()
+    assert "<script src" not in page
+    for name in ("confusion", "roc", "pr"):
+        assert f'"plots/planes/{name}.svg"' in page
+    headline = json.loads((by_snakemake.path / "metrics/planes.json").read_text())
+    assert f">{headline['macro_f1']}<" in page.replace("\\", "").replace("<p>", ">").replace("</p>", "<")
+    assert "test_patients" not in page

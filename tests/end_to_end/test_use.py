@@ -15,7 +15,12 @@ from checkouts import Checkout
 def test_metrics_show_and_diff_read_the_metric_files(by_dvc: Checkout) -> None:
     shown = json.loads(by_dvc.run("dvc", "metrics", "show", "--json"))
     files = shown[""]["data"]
-    assert set(files) == {"metrics/planes.json", "metrics/structures.json"}
+    kinds = ("", "_low", "_high", "_validation")
+    assert set(files) == {f"metrics/{name}{kind}.json" for name in ("planes", "structures") for kind in kinds}
+    for name in ("planes", "structures"):
+        headline = set(files[f"metrics/{name}.json"]["data"])
+        for kind in kinds[1:]:
+            assert set(files[f"metrics/{name}{kind}.json"]["data"]) <= headline, "another key is another column"
     planes = files["metrics/planes.json"]["data"]
     assert set(planes) == {
         "loss",
@@ -37,8 +42,17 @@ def test_metrics_show_and_diff_read_the_metric_files(by_dvc: Checkout) -> None:
 def test_plots_are_drawn(by_dvc: Checkout, tmp_path: Path) -> None:
     by_dvc.run("dvc", "plots", "show", "--out", str(tmp_path / "plots"))
     page = (tmp_path / "plots/index.html").read_text()
-    for title in ("confusion", "ROC", "precision and recall", "train_cnn"):
+    for title in ("actual and predicted", "ROC", "precision and recall", "while training"):
         assert title in page
+
+
+@pytest.mark.parametrize("name", ["planes", "structures"])
+def test_a_tagged_model_is_fetched_by_its_name(by_dvc: Checkout, tmp_path: Path, name: str) -> None:
+    by_dvc.run("git", "tag", f"{name}@v1.0.0")
+    copy = tmp_path / "model"
+    by_dvc.run("dvc", "artifacts", "get", str(by_dvc.path), name, "--rev", "v1.0.0", "--out", str(copy))
+    (model,) = (by_dvc.path / "models").glob(f"{name}.*")
+    assert copy.read_bytes() == model.read_bytes()
 
 
 def test_an_experiment_reruns_what_its_parameter_concerns(by_dvc: Checkout) -> None:

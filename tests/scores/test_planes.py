@@ -85,10 +85,10 @@ def test_a_probability_of_zero_costs_a_finite_loss():
 def test_curves_have_the_areas_that_scikit_learn_finds():
     truth, probabilities = _random(5, 200)
     roc, pr = curves(truth, probabilities, PLANES)
-    assert list(roc.columns) == ["plane", "false_positive_rate", "true_positive_rate"]
-    assert list(pr.columns) == ["plane", "recall", "precision"]
+    assert list(roc.columns) == ["class", "false_positive_rate", "true_positive_rate"]
+    assert list(pr.columns) == ["class", "recall", "precision"]
     for index, name in enumerate(PLANES):
-        points = roc[roc["plane"] == name]
+        points = roc[roc["class"] == name]
         area = metrics.auc(points["false_positive_rate"], points["true_positive_rate"])
         assert area == pytest.approx(metrics.roc_auc_score(truth == index, probabilities[:, index]), abs=1e-4)
-        assert pr[pr["plane"] == name]["recall"].max() == 1
+        assert pr[pr["class"] == name]["recall"].max() == 1

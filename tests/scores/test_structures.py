@@ -131,4 +131,4 @@ def test_the_curve_follows_falling_confidence():
     images = [_match([0], [0.5], [BOX], [0], [BOX]), _match([0, 1], [0.9, 0.8], [FAR, BOX], [0], [BOX])]
     curve = pr_curve(images, STRUCTURES)
     assert curve.to_numpy().tolist() == [["CHOROID_PLEXUS", 0.0, 0.0, 0.9], ["CHOROID_PLEXUS", 0.5, 0.5, 0.5]]
-    assert list(pr_curve(images[:0], STRUCTURES[:0]).columns) == ["structure", "recall", "precision", "confidence"]
+    assert list(pr_curve(images[:0], STRUCTURES[:0]).columns) == ["class", "recall", "precision", "confidence"]

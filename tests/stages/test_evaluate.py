@@ -90,8 +90,18 @@ def test_headline_and_detail_agree_and_count_the_test_side(prepared, monkeypatch
     assert {name: figure["value"] for name, figure in detail["overall"].items()} == {
         name: value for name, value in headline.items() if not name.startswith("n_")
     }
+    for end in ("low", "high"):
+        ends = json.loads((prepared / f"metrics/planes_{end}.json").read_text())
+        assert ends == {name: figure[end] for name, figure in detail["overall"].items()}
     for figure in detail["overall"].values():
         assert figure["low"] <= figure["value"] <= figure["high"]
+
+
+def test_each_table_of_plots_has_a_picture(prepared, monkeypatch):
+    monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES))
+    run("planes")
+    written = sorted(path.name for path in (prepared / "plots/planes").iterdir())
+    assert written == [f"{name}.{form}" for name in ("confusion", "pr", "roc") for form in ("csv", "svg")]
 
 
 def test_the_same_model_and_seed_give_the_same_bytes(prepared, monkeypatch):

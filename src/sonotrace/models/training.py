@@ -1,6 +1,7 @@
 """Train a plane classifier (Keras); `train_cnn` and `audit-labels` share this code."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sonotrace.models.examples import Example, class_weights, training_batches, validation_batches
@@ -8,6 +9,16 @@ from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.train_cnn import TrainCnn
 from sonotrace.running import environment
 from sonotrace.running.progress import bar, native_noise_hidden, say
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gives."""
+
+    model: Any
+    """A Keras model."""
+    validation: dict[str, float]
+    """Score -> value on the validation images, of the epoch that was kept; empty without such images."""
 
 
 def start(data_set: str, params: TrainCnn) -> None:
@@ -27,8 +38,8 @@ def trained(
     *,
     val: Sequence[Example] = (),
     log: Any = None,
-) -> Any:
-    """Return a Keras model trained on `train`, with the classes `names` in the order of its outputs.
+) -> Trained:
+    """Train a Keras model on `train`, with the classes `names` in the order of its outputs.
 
     With `val`, the weights are those of the epoch with the least validation loss, without, those of the
     last. `log` takes the figures of each epoch (`progress.epoch_log`). Call `start` first.
@@ -43,7 +54,7 @@ def trained(
     model = build(params.architecture, preparation.width, preparation.height, len(names), params.learning_rate, steps)
     best = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=params.epochs, restore_best_weights=True)
     with bar(what, steps) as advance:
-        model.fit(
+        history = model.fit(
             training_batches(train, names, batch, params.seed),
             steps_per_epoch=per_epoch,
             epochs=params.epochs,
@@ -53,9 +64,11 @@ def trained(
             shuffle=False,
             verbose=0,
         )
-    if val:
-        say(f"{what}: epoch {best.best_epoch + 1} validates best, with loss {best.best:.3f}")
-    return model
+    if not val:
+        return Trained(model, {})
+    say(f"{what}: epoch {best.best_epoch + 1} validates best, with loss {best.best:.3f}")
+    accuracy = history.history["val_accuracy"][best.best_epoch]
+    return Trained(model, {"loss": round(float(best.best), 4), "accuracy": round(float(accuracy), 4)})
 
 
 def set_up(data_set: str, params: TrainCnn) -> None:

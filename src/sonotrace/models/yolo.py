@@ -1,6 +1,7 @@
 """Train a structure detector with Ultralytics' own training, in a folder laid out as it reads one."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,19 @@ from sonotrace.places import folder
 from sonotrace.running import environment
 from sonotrace.running.progress import bar, native_noise_hidden, say
 from sonotrace.tables import read_table
+
+_SCORES = {"map50": "mAP50", "map50_95": "mAP50-95", "precision": "precision", "recall": "recall"}
+"""Our names of scores, and Ultralytics'."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gives."""
+
+    checkpoint: Path
+    """Of the epoch that was kept, in the folder that the training worked in."""
+    validation: dict[str, float]
+    """Score -> value on the validation images, of that epoch."""
 
 
 def check_weights(data_set: str, params: TrainYolo) -> None:
@@ -85,8 +99,8 @@ def label_lines(boxes: pd.DataFrame, preparation: PrepareOne) -> dict[str, str]:
     return lines
 
 
-def train(data_set: str, params: TrainYolo, card: Path, work: Path, images: int, log: Any) -> Path:
-    """Run Ultralytics' own training inside `work`; return the best epoch's checkpoint."""
+def train(data_set: str, params: TrainYolo, card: Path, work: Path, images: int, log: Any) -> Trained:
+    """Run Ultralytics' own training inside `work`, and keep the epoch that validates best."""
     with native_noise_hidden():
         import torch
 
@@ -96,9 +110,10 @@ def train(data_set: str, params: TrainYolo, card: Path, work: Path, images: int,
         model = environment.quiet_ultralytics()(params.weights, task="detect")
     device: Any = 0 if gpus and params.device != "cpu" else "cpu"
     batches = params.epochs * -(-images // params.batch)
+    validation: dict[str, float] = {}
     with bar("train_yolo", batches) as advance:
         model.add_callback("on_train_batch_end", lambda _: advance(1))
-        model.add_callback("on_fit_epoch_end", lambda trainer: _report(trainer, log, params.epochs))
+        model.add_callback("on_fit_epoch_end", lambda trainer: _report(trainer, log, params.epochs, validation))
         model.train(
             data=str(card),
             epochs=params.epochs,
@@ -120,15 +135,18 @@ def train(data_set: str, params: TrainYolo, card: Path, work: Path, images: int,
             plots=False,
             verbose=False,
         )
-    return work / "run" / "weights" / "best.pt"
+    return Trained(work / "run" / "weights" / "best.pt", validation)
 
 
-def _report(trainer: Any, live: Any, epochs: int) -> None:
-    if trainer.epoch + 1 > epochs or trainer.epoch < live.step:
-        return  # Ultralytics calls once more after the last epoch, for the best weights
+def _report(trainer: Any, log: Any, epochs: int, validation: dict[str, float]) -> None:
+    if trainer.epoch + 1 > epochs or trainer.epoch < log.step:
+        # Ultralytics calls once more after the last epoch, for the best weights.
+        found = {name: round(float(trainer.metrics[f"metrics/{theirs}(B)"]), 4) for name, theirs in _SCORES.items()}
+        validation.update(found)
+        return
     values = {**trainer.label_loss_items(trainer.tloss, prefix="train"), **trainer.metrics}
     for name, value in values.items():
-        live.log_metric(name.replace("(B)", ""), float(value))
-    live.next_step()
+        log.log_metric(name.replace("(B)", ""), float(value))
+    log.next_step()
     map50, map50_95 = trainer.metrics["metrics/mAP50(B)"], trainer.metrics["metrics/mAP50-95(B)"]
     say(f"train_yolo: epoch {trainer.epoch + 1}/{epochs}: validation mAP50 {map50:.3f}, mAP50-95 {map50_95:.3f}")

@@ -90,17 +90,18 @@ def area_under_roc(positive: NDArray[np.bool_], values: NDArray[np.float64]) -> 
 def curves(
     truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return ROC points (plane, false_positive_rate, true_positive_rate) and PR points (plane, recall, precision).
+    """Return ROC points (class, false_positive_rate, true_positive_rate) and PR points (class, recall, precision).
 
     Planes that are absent, or all there is, have no curve.
     """
-    roc, pr = [], []
+    roc = [pd.DataFrame(columns=["class", "false_positive_rate", "true_positive_rate"])]
+    pr = [pd.DataFrame(columns=["class", "recall", "precision"])]
     for index, name in enumerate(names):
         is_plane = truth == index
         if is_plane.all() or not is_plane.any():
             continue
         false_rate, true_rate, _ = roc_curve(is_plane, probabilities[:, index])
-        roc.append(pd.DataFrame({"plane": name, "false_positive_rate": false_rate, "true_positive_rate": true_rate}))
+        roc.append(pd.DataFrame({"class": name, "false_positive_rate": false_rate, "true_positive_rate": true_rate}))
         precision, recall, _ = precision_recall_curve(is_plane, probabilities[:, index])
-        pr.append(pd.DataFrame({"plane": name, "recall": recall, "precision": precision}))
-    return pd.concat(roc or [pd.DataFrame()]).round(6), pd.concat(pr or [pd.DataFrame()]).round(6)
+        pr.append(pd.DataFrame({"class": name, "recall": recall, "precision": precision}))
+    return pd.concat(roc[1:] or roc).round(6), pd.concat(pr[1:] or pr).round(6)

@@ -157,8 +157,8 @@ def _curve(
 
 
 def pr_curve(images: Sequence[Matched], names: Sequence[str]) -> pd.DataFrame:
-    """Return the points (structure, recall, precision, confidence) at IoU 0.5."""
-    tables = [pd.DataFrame(columns=["structure", "recall", "precision", "confidence"])]
+    """Return the points (class, recall, precision, confidence) at IoU 0.5."""
+    tables = [pd.DataFrame(columns=["class", "recall", "precision", "confidence"])]
     for index, name in enumerate(names):
         boxes = sum(int((image.truth == index).sum()) for image in images)
         certain = np.concatenate([image.confidence[image.predicted == index] for image in images])
@@ -166,5 +166,5 @@ def pr_curve(images: Sequence[Matched], names: Sequence[str]) -> pd.DataFrame:
         if boxes and len(hits):
             precision, recall = _curve(hits[:, :1], certain, boxes)
             table = {"recall": recall[:, 0], "precision": precision[:, 0], "confidence": np.sort(certain)[::-1]}
-            tables.append(pd.DataFrame({"structure": name, **table}))
+            tables.append(pd.DataFrame({"class": name, **table}))
     return pd.concat(tables[1:] or tables).round(6)

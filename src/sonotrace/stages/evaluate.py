@@ -1,9 +1,10 @@
 """evaluate: measure a model on the test side, by patient, with intervals.
 
 Needs a model, `split.csv` and the prepared images and boxes; leaves `metrics/<data set>.json` (headline
-figures), `metrics/<data set>_detail.json` (each with its 95 % interval, and per class), `predictions.csv`
-in `data/<data set>/evaluate`, and curves in `plots/<data set>`. Metrics are computed from the predictions
-as written, so that they can be computed again without the model.
+scores), `metrics/<data set>_low.json` and `_high.json` (the ends of their 95 % intervals),
+`metrics/<data set>_detail.json` (all of it, and per class), `predictions.csv` in `data/<data set>/evaluate`,
+and curves in `plots/<data set>`, as tables and as pictures. Metrics are computed from the predictions as
+written, so that they can be computed again without the model.
 """
 
 from pathlib import Path
@@ -14,8 +15,9 @@ from sonotrace.models.use import user
 from sonotrace.params import load
 from sonotrace.places import METRICS, PLOTS, folder
 from sonotrace.running import environment
-from sonotrace.running.outputs import building, write_csv, write_json
+from sonotrace.running.outputs import building, write_bytes, write_csv, write_json
 from sonotrace.running.progress import say
+from sonotrace.scores import pictures
 from sonotrace.tables import read_table
 
 
@@ -37,7 +39,12 @@ def run(data_set: str) -> None:
     headline, detail = scores.of(kind).metrics(predictions, test, boxes, params)
     write_json(headline, METRICS / f"{data_set}.json")
     write_json(detail, METRICS / f"{data_set}_detail.json")
+    # Files of their own, with the headline's keys: `dvc metrics show` then has a row for each end, not a column.
+    for end in ("low", "high"):
+        ends = {score: figure[end] for score, figure in detail["overall"].items()}
+        write_json(ends, METRICS / f"{data_set}_{end}.json")
     with building(PLOTS / data_set) as plots:
         plots.mkdir()
         for name, points in scores.of(kind).plots(predictions, test, boxes).items():
             write_csv(points, plots / f"{name}.csv")
+            write_bytes(pictures.draw(name, points, data_set).encode(), plots / f"{name}.svg")

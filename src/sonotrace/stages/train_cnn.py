@@ -1,7 +1,8 @@
 """train_cnn: train the plane classifier, and keep the epoch that validates best.
 
-Needs `split.csv`, the prepared images and their augmented copies; leaves `models/<data set>.keras` and
-the loss and accuracy of each epoch in `plots/train_cnn/<data set>`.
+Needs `split.csv`, the prepared images and their augmented copies; leaves `models/<data set>.keras`, its
+validation scores in `metrics/<data set>_validation.json`, and the loss and accuracy of each epoch in
+`plots/train_cnn/<data set>`.
 """
 
 import pandas as pd
@@ -10,7 +11,8 @@ from sonotrace.errors import SonotraceError
 from sonotrace.models import training
 from sonotrace.models.examples import Example, View, views_of
 from sonotrace.params import load
-from sonotrace.places import PLOTS, folder
+from sonotrace.places import METRICS, PLOTS, folder
+from sonotrace.running.outputs import write_json
 from sonotrace.running.progress import epoch_log, say
 from sonotrace.tables import read_table
 
@@ -34,8 +36,9 @@ def run(data_set: str) -> None:
 
     say(f"train_cnn: {params.architecture} net, {len(train)} images, {params.epochs} epochs")
     with epoch_log(PLOTS / "train_cnn" / data_set) as log:
-        model = training.trained("train_cnn", train, names, params, preparation, val=val, log=log)
-    write_keras(model, {"planes": list(names), "prepare": preparation.model_dump()}, kind.model(data_set))
+        trained = training.trained("train_cnn", train, names, params, preparation, val=val, log=log)
+    write_json(trained.validation, METRICS / f"{data_set}_validation.json")
+    write_keras(trained.model, {"planes": list(names), "prepare": preparation.model_dump()}, kind.model(data_set))
 
 
 def examples(data_set: str, table: pd.DataFrame, copies: pd.DataFrame) -> tuple[list[Example], list[Example]]:

@@ -1,14 +1,15 @@
 """train_yolo: train the structure detector, and keep the epoch that validates best.
 
 Needs `split.csv` and the prepared images and boxes with their augmented copies; leaves
-`models/<data set>.pt` and the losses and scores of each epoch in `plots/train_yolo/<data set>`.
+`models/<data set>.pt`, its validation scores in `metrics/<data set>_validation.json`, and the losses and
+scores of each epoch in `plots/train_yolo/<data set>`.
 """
 
 from sonotrace.models import yolo
 from sonotrace.params import load
-from sonotrace.places import PLOTS, folder
+from sonotrace.places import METRICS, PLOTS, folder
 from sonotrace.running import environment
-from sonotrace.running.outputs import scratch
+from sonotrace.running.outputs import scratch, write_json
 from sonotrace.running.progress import epoch_log, say
 from sonotrace.tables import read_table
 
@@ -27,7 +28,8 @@ def run(data_set: str) -> None:
         say(f"train_yolo: {params.weights} {start}, {images} images, {params.epochs} epochs")
         with epoch_log(PLOTS / "train_yolo" / data_set) as log:
             trained = yolo.train(data_set, params, card, work.resolve(), images, log)
+        write_json(trained.validation, METRICS / f"{data_set}_validation.json")
         from sonotrace.models.files import write_yolo
 
         entry = {"prepare": preparation.model_dump(), "imgsz": params.imgsz}
-        write_yolo(trained, entry, everything.kind(data_set).model(data_set))
+        write_yolo(trained.checkpoint, entry, everything.kind(data_set).model(data_set))

@@ -1,0 +1,68 @@
+"""Pictures show the numbers of their tables, one line per class, and nothing from elsewhere."""
+
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sonotrace.scores.pictures import CURVES, draw
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def _read(picture):
+    return ET.fromstring(picture)  # noqa: S314 - we drew it
+
+
+def _texts(picture):
+    return [element.text for element in _read(picture).iter(f"{SVG}text")]
+
+
+def _lines(picture):
+    lines = _read(picture).iter(f"{SVG}polyline")
+    return [[tuple(map(float, point.split(","))) for point in line.get("points").split()] for line in lines]
+
+
+def test_a_confusion_matrix_counts_each_pair_in_its_own_cell():
+    pairs = [("brain", "brain")] * 7 + [("brain", "femur")] * 2 + [("femur", "femur")] * 5
+    texts = _texts(draw("confusion", pd.DataFrame(pairs, columns=["actual", "predicted"]), "planes"))
+    assert [text for text in texts if text.isdigit()] == ["7", "2", "0", "5"]
+    assert {"brain", "femur", "actual", "predicted"} <= set(texts)
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_each_class_has_a_line_of_its_own(name):
+    _, x, y = CURVES[name]
+    table = pd.DataFrame({"class": ["a", "a", "b", "b"], x: [0, 1, 0, 1], y: [0.25, 1, 0, 0.5]})
+    picture = draw(name, table, "planes")
+    first, second = _lines(picture)
+    assert first[0][1] < second[0][1], "the higher value is drawn higher up"
+    assert first[0][0] < first[1][0]
+    assert {"a", "b", x.replace("_", " "), y.replace("_", " ")} <= set(_texts(picture))
+
+
+def test_points_keep_their_order_and_those_inside_an_upright_piece_are_left_out():
+    recall, precision = [0, 0, 0, 0.5, 0.5, 1], [1, 0.9, 0.8, 0.9, 0.6, 0.7]
+    table = pd.DataFrame({"class": "a", "recall": recall, "precision": precision})
+    (line,) = _lines(draw("pr", table, "structures"))
+    left, top = line[0]
+    heights = [round(1 - (y - top) / (line[-1][0] - left), 2) for _, y in line]
+    assert heights == [1, 0.8, 0.9, 0.6, 0.7]
+
+
+def test_a_table_without_rows_is_drawn_as_empty_axes():
+    assert _lines(draw("roc", pd.DataFrame(columns=["class", "false_positive_rate", "true_positive_rate"]), "x")) == []
+
+
+def test_names_cannot_write_markup():
+    table = pd.DataFrame({"actual": ["<script>"], "predicted": ["<script>"]})
+    assert "<script" not in draw("confusion", table, "planes")
+
+
+def test_the_same_table_gives_the_same_picture_with_no_address_but_that_of_the_format():
+    random = np.random.default_rng(1)
+    table = pd.DataFrame({"class": "a", "recall": random.random(50), "precision": random.random(50)})
+    picture = draw("pr", table, "planes")
+    assert picture == draw("pr", table.copy(), "planes")
+    assert picture.count("http") == 1

@@ -1,0 +1,61 @@
+# The stages of dvc.yaml, and DVC's verdict on them as dates that Snakemake can compare.
+import time
+from pathlib import Path
+
+import networkx
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
+
+MARKS = Path(".sonotrace/outdated")
+
+repo = Repo(".", _wait_for_lock=True)
+stages = [stage for stage in repo.index.stages if stage.cmd]
+
+
+def rule_name(stage):
+    return stage.addressing.replace("@", "_")
+
+
+def out_of_date():
+    """Return the stages that DVC would run, and all that follow them.
+
+    DVC compares contents, so comments and touched files cost nothing.
+    """
+    changes = repo.status()
+    changed = {stage for stage in stages if stage.addressing in changes}
+    return changed | {later for stage in changed for later in networkx.ancestors(repo.index.graph, stage)}
+
+
+def renew_marks():
+    """Leave one file per stage; the file of a stage that is out of date is newer than the stage's outputs.
+
+    Its content is new too: Snakemake lets a newer input pass whose checksum it has seen.
+    """
+    MARKS.mkdir(parents=True, exist_ok=True)
+    for stage in stages:
+        mark = MARKS / rule_name(stage)
+        if stage in outdated or not mark.exists():
+            mark.write_text(str(time.time_ns()))
+
+
+# Snakemake reads its files again in the process of each job, on a cluster on the job's machine. A job has been
+# told what to run, so there nobody asks DVC and nothing is written.
+outdated = out_of_date() if workflow.is_main_process else set()
+if workflow.is_main_process:
+    renew_marks()
+
+
+def inputs(stage):
+    paths = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+    paths.append(str(MARKS / rule_name(stage)))
+    # `ancient` keeps Snakemake's own clock out of it. Stages that are out of date go without: what
+    # follows a job that runs is run only through inputs that may be newer.
+    return paths if stage in outdated else [ancient(path) for path in paths]
+
+
+def made_anew(stage):
+    """Return the outputs that a run makes from nothing.
+
+    Snakemake deletes what it knows before a run, so it must not know the outputs that persist.
+    """
+    return [out.def_path for out in stage.outs if not out.persist]

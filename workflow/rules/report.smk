@@ -1,0 +1,45 @@
+# What `snakemake --report report.html` shows: one category per folder; of folders full of plots, the pictures.
+import csv
+import json
+from pathlib import Path
+
+CATEGORIES = {"metrics": "Scores", "plots": "Plots", "reports": "Data"}
+
+with open("workflow/artifacts.csv", encoding="utf-8", newline="") as table:
+    descriptions = {row["artifact"]: row["what"] for row in csv.DictReader(table)}  # with {data_set} for its name
+
+
+def reported(stage, path):
+    """Return an output of a stage as Snakemake is to know it."""
+    output = path if Path(path).suffix else directory(path)
+    category = CATEGORIES.get(Path(path).parts[0])
+    if category is None:
+        return output
+
+    data_set = stage.addressing.partition("@")[2]
+
+    def labels(wildcards):
+        picture = wildcards.get("picture")
+        return {
+            "data set": data_set,
+            "file": f"{picture}.svg" if picture else Path(path).name,
+            "what": picture or next((what for form, what in descriptions.items() if form.format(data_set=data_set) == path), ""),
+        }
+
+    return report(
+        output,
+        caption=f"report/{category.lower()}.rst",
+        category=category,
+        labels=labels,
+        patterns=["{picture}.svg"],
+    )
+
+
+def scores():
+    """Yield data set, score, value and both ends of its 95 % interval."""
+    for path in sorted(Path("metrics").glob("*_detail.json")):
+        for score, figure in json.loads(path.read_text(encoding="utf-8"))["overall"].items():
+            yield path.stem.removesuffix("_detail"), score, figure["value"], figure["low"], figure["high"]
+
+
+config["scores"] = scores  # the pages of a report see nothing of a workflow but its configuration
