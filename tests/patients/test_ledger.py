@@ -133,7 +133,7 @@ def test_a_recorded_key_is_used_for_people_and_asked_for(tmp_path, monkeypatch):
     assert Names.for_source("planes", "zenodo", check).of("7") == KEYED.of("7")
     assert Names.for_source("planes", "phantom", check) == PHANTOM
     monkeypatch.delenv(VARIABLE)
-    with pytest.raises(SonotraceError, match=f"^{VARIABLE}: not set, and .*ledger of test patients need it"):
+    with pytest.raises(SonotraceError, match=f"^{VARIABLE}: not set, but .*ledger of test patients need it"):
         Names.for_source("planes", "incoming", check)
     assert Names.for_source("planes", "phantom", check) == PHANTOM
 

@@ -1,4 +1,4 @@
-"""Pseudonyms are the same in every snapshot, tell nothing, and another key does not pass for the first."""
+"""Pseudonyms are the same in every snapshot and reveal nothing, and a different key is refused."""
 
 import json
 import re

@@ -47,7 +47,7 @@ Ledger = Mapping[str, Entry]
 
 @dataclass(frozen=True)
 class Names:
-    """The pseudonyms of one data set's patients; another data set has others for the same patients."""
+    """Makes the pseudonyms of one data set; the same patients have others in another data set."""
 
     data_set: str
     people: str
@@ -57,15 +57,15 @@ class Names:
     def for_source(cls, data_set: str, source: str, check: Path = CHECK) -> Self:
         """Take the patient key from the environment, if one was recorded and the patients are real.
 
-        All sources but phantom share one name for a patient, since people may come by another way.
-        Raises SonotraceError where the recorded key is missing or another.
+        A patient has the same pseudonym in all sources but phantom, since people's images may come by another
+        way later. Raises SonotraceError if a key was recorded and the environment has none or another.
         """
         people = "phantom" if source == "phantom" else "real"
         keyed = people == "real" and has_check_value(check)
         return cls(data_set, people, Pseudonyms.from_environment(check) if keyed else None)
 
     def plain(self, patient: str) -> str:
-        """Return the pseudonym that needs no key."""
+        """Return the pseudonym made without a key."""
         return hashlib.sha256(f"sonotrace {self.data_set} {self.people} {patient}".encode()).hexdigest()[:LENGTH]
 
     def of(self, patient: str) -> str:
