@@ -45,6 +45,7 @@ _TAGS = {tag.name: number for number, tag in TiffTags.TAGS_V2.items()}
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
 
 cv2.setNumThreads(1)  # the pipeline works on many images at once instead
+cv2.setUseOptimized(False)  # code chosen by the CPU's features rounds differently, in warpAffine for one
 warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged images are reported by us, with their names
 
 

@@ -24,6 +24,7 @@ from sonotrace.images.grey import write_png
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.sources import Request, Snapshot
 from sonotrace.sources.phantom.anatomy import PLANES, surroundings
+from sonotrace.sources.phantom.elementary import one_cpu
 from sonotrace.sources.phantom.heads import augmented, head, yolo_line
 from sonotrace.sources.phantom.imaging import Exposure, Grey, picture
 from sonotrace.sources.phantom.scanner import Scanner, canvas_size, load_scanners
@@ -185,14 +186,9 @@ def _drawn(
 
 
 def _draw_batch(drawing: Drawing, patients: list[Patient]) -> list[Row]:
-    """Draw with one OpenCV thread: `cv2.stackBlur` rounds differently when threads share rows."""
     draw = KINDS[drawing.kind][1]
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
+    with one_cpu():
         return [row for patient in patients for row in draw(drawing, patient)]
-    finally:
-        cv2.setNumThreads(threads)
 
 
 def _draw_planes(drawing: Drawing, patient: Patient) -> list[Row]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sonotrace.sources.phantom.scanner import Floats
+from sonotrace.sources.phantom.elementary import Floats, sin_cos
 from sonotrace.sources.phantom.scene import (
     TURN,
     Body,
@@ -122,7 +122,7 @@ def femur(scene: Scene, pose: Pose, body: Body) -> None:
         scene.stroke(pose.place(cartilage), 0.02 * unit, 0.3 * body.echo, closed=True)
     sag = rng.uniform(0.03, 0.13)
     shaft = bend([(-0.95, 0.03), (-0.4, -0.6 * sag), (0.3, -sag), (0.95, 0.05)])
-    bone = ribbon(shaft, 0.03 + 0.035 * np.linspace(-1, 1, len(shaft)) ** 4)
+    bone = ribbon(shaft, 0.03 + 0.035 * np.square(np.square(np.linspace(-1, 1, len(shaft)))))
     scene.stroke(pose.place(shaft), 0.085 * unit, 6.0 * body.ossified, FEMUR_LOSS)
     scene.stroke(pose.place(bone), 0.03 * unit, 4.0 * body.ossified, FEMUR_LOSS, closed=True)
 
@@ -224,7 +224,8 @@ def surroundings(scene: Scene, pose: Pose, body: Body) -> None:
         scene.fill(pool, 0.01 + 0.02 * rng.random(), soft=3)
     for _ in range(rng.integers(0, 4)):
         angle, away = rng.uniform(0, TURN), pose.size * rng.uniform(1.1, 1.6)
-        centre = (pose.x + away * np.cos(angle), pose.y + away * np.sin(angle))
+        sin, cos = (float(part) for part in sin_cos(angle))
+        centre = (pose.x + away * cos, pose.y + away * sin)
         size = rng.uniform(14, 40)
         limb = blob(rng, centre, (size, size * rng.uniform(0.6, 1)), 0.08)
         scene.fill(limb, 0.25 * body.echo, soft=2)

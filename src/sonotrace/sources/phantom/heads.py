@@ -1,5 +1,6 @@
 """Heads for the detection phantom: one image with its marks, augmented copies, YOLO lines."""
 
+import math
 from dataclasses import replace
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.sources.phantom.anatomy import brain, surroundings
+from sonotrace.sources.phantom.elementary import Floats, sin_cos
 from sonotrace.sources.phantom.imaging import Exposure, Grey, picture
 from sonotrace.sources.phantom.scanner import CANVAS_HEIGHT, Scanner, canvas_size
 from sonotrace.sources.phantom.scene import Body, Mark, Pose, Scene
@@ -56,14 +58,23 @@ def augmented(image: Grey, marks: list[Mark], rng: np.random.Generator) -> tuple
     """Turn by 5 to 10 degrees either way about the middle, and blur; the marks follow."""
     height, width = image.shape
     angle = rng.uniform(*ROTATION_DEGREES) * rng.choice([-1, 1])
-    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
+    turn = _turn(angle, (width - 1) / 2, (height - 1) / 2)
     turned = cv2.warpAffine(image, turn, (width, height), flags=cv2.INTER_LINEAR)
     sigma = rng.uniform(0, BLUR_PX) / 2
     if sigma > 0.2:
         turned = cv2.GaussianBlur(turned, (0, 0), sigma)
-    linear, shift = turn[:, :2].T.astype(np.float32), turn[:, 2].astype(np.float32)
-    moved = [replace(mark, outline=mark.outline @ linear + shift) for mark in marks]
-    return turned, moved
+    return turned, [replace(mark, outline=_moved(mark.outline, turn)) for mark in marks]
+
+
+def _turn(degrees: float, x: float, y: float) -> Floats:
+    """Return the (2, 3) matrix that turns about a point, counter-clockwise on screen, as OpenCV makes it."""
+    sin, cos = (float(part) for part in sin_cos(degrees * math.pi / 180))
+    return np.array([[cos, sin, (1 - cos) * x - sin * y], [-sin, cos, sin * x + (1 - cos) * y]])
+
+
+def _moved(points: Floats, matrix: Floats) -> Floats:
+    x, y = points[:, 0], points[:, 1]
+    return np.column_stack([x * a + y * b + c for a, b, c in matrix.tolist()])
 
 
 def yolo_line(mark: Mark, width: int, height: int) -> str | None:

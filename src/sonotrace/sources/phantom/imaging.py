@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from sonotrace.sources.phantom.elementary import Floats, exp, power
 from sonotrace.sources.phantom.scanner import (
     DEPTH_SAMPLES,
     READINGS,
     SCAN_LINES,
-    Floats,
     Scanner,
     Sector,
     Tables,
@@ -31,6 +31,8 @@ TISSUE_LOSS = 1.6
 AVERAGE_TISSUE = 0.2
 TGC_SLIDERS = 8
 BEAM_WIDTH = 2.5
+DECIBEL = 8.685889638065037
+"""20 / ln 10: what a neper is in dB."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Exposure:
             sector=scanner.sectors[rng.integers(len(scanner.sectors))],
             width=width,
             height=height,
-            grey=scanner.gain * rng.lognormal(0, 0.3) * (0.6 if poor else 1),
+            grey=scanner.gain * float(exp(np.array([rng.normal(0, 0.3)]))[0]) * (0.6 if poor else 1),
             dynamic_range=scanner.dynamic_range * rng.uniform(0.85, 1.2),
             gamma=rng.uniform(0.8, 1.5),
             blur=rng.uniform(0.8, 1.25) * (1.5 if poor else 1),
@@ -103,7 +105,7 @@ def _lay_wall(tissue: Floats, surface: Floats, loss: Floats, exposure: Exposure,
     rows = slice(0, min(DEPTH_SAMPLES, int(edge.max()) + 2))
     layers = _smooth(rng, (70, 7), (DEPTH_SAMPLES, SCAN_LINES))[rows]
     level = rng.uniform(0.12, 0.35)
-    tissue[rows] += cover[rows] * (level * np.exp(0.9 * layers) - tissue[rows])
+    tissue[rows] += cover[rows] * (level * exp(0.9 * layers) - tissue[rows])
     surface[rows] *= 1 - cover[rows]
     loss[rows] *= 1 - cover[rows]
 
@@ -117,15 +119,14 @@ def _transmission(tissue: Floats, loss: Floats, sector: Sector) -> Floats:
     decay = loss + TISSUE_LOSS * (np.minimum(tissue, 0.5) - AVERAGE_TISSUE)
     in_front: Floats = np.cumsum(decay, axis=0, dtype=np.float32) - decay
     spread = cv2.GaussianBlur(in_front, (0, 0), sigmaX=BEAM_WIDTH, sigmaY=0.5)
-    left: Floats = np.exp(-step * spread)
-    return left
+    return exp(-step * spread)
 
 
 def _unevenness(rng: np.random.Generator) -> Floats:
     """Gain by depth (TGC sliders not quite in line) times gain by scan line (poor contact)."""
     sliders = _smooth(rng, (TGC_SLIDERS, 1), (DEPTH_SAMPLES, 1))
     contact = _smooth(rng, (1, 12), (1, SCAN_LINES))
-    return np.exp(0.16 * sliders + 0.16 * contact)
+    return exp(0.16 * sliders) * exp(0.16 * contact)
 
 
 def _squareness(surface: Floats, exposure: Exposure) -> Floats:
@@ -133,7 +134,7 @@ def _squareness(surface: Floats, exposure: Exposure) -> Floats:
     sector = exposure.sector
     along = (sector.far - sector.near) / DEPTH_SAMPLES
     middle = (sector.far + sector.near) / 2
-    across = np.radians(sector.opening) * middle / SCAN_LINES
+    across = 2 * sector.half * middle / SCAN_LINES
     smooth = cv2.blur(surface, (5, 5))
     by_depth: Floats = cv2.Sobel(smooth, cv2.CV_32F, 0, 1) / along
     by_line: Floats = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) / across
@@ -172,7 +173,7 @@ def _envelope(
         quadratures.append(cv2.GaussianBlur(scatter, (0, 0), sigmaX=lateral, sigmaY=axial))
     speckle: Floats = restore * cv2.magnitude(*quadratures)
     speckle = cv2.GaussianBlur(speckle, (0, 0), sigmaX=compound * lateral, sigmaY=compound * axial)
-    uneven = np.exp(0.5 * _smooth(rng, (DEPTH_SAMPLES // 8, SCAN_LINES // 8), mirror.shape))
+    uneven = exp(0.5 * _smooth(rng, (DEPTH_SAMPLES // 8, SCAN_LINES // 8), mirror.shape))
     glint = cv2.GaussianBlur(mirror * uneven, (0, 0), sigmaX=lateral, sigmaY=axial)
     echo: Floats = speckle + glint
     return echo
@@ -180,16 +181,15 @@ def _envelope(
 
 def _compress(echo: Floats, table: Tables, exposure: Exposure) -> Grey:
     """Log-compress an amplitude to uint8, with the gain that meets the mean grey aimed at."""
-    decibel = (20 / np.log(10)) * cv2.log(np.maximum(echo, 1e-6))
-    scaled = decibel / np.float32(exposure.dynamic_range)
+    scaled: Floats = cv2.log(np.maximum(echo, 1e-6)) * (DECIBEL / exposure.dynamic_range)
     seen = scaled[::7, ::5][table.visible[::7, ::5]]
     low, high = -1.0, 4.0
     for _ in range(12):
         offset = (low + high) / 2
-        mean = 255 * float(np.mean(np.clip(seen + offset, 0, 1) ** exposure.gamma))
+        mean = 255 * float(np.mean(power(np.clip(seen + offset, 0, 1), exposure.gamma)))
         low, high = (offset, high) if mean < exposure.grey else (low, offset)
     grey = np.clip(scaled + np.float32(offset), 0, 1)
-    shown: Grey = (255 * cv2.pow(grey, exposure.gamma)).astype(np.uint8)
+    shown: Grey = (255 * power(grey, exposure.gamma)).astype(np.uint8)
     return shown
 
 

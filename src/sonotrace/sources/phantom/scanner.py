@@ -9,6 +9,7 @@ Needs `scanners.yaml`; leaves `Scanner` records and cached resampling tables bet
 Lengths in `scanners.yaml` are image heights, so one sector serves all sizes of a machine.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,9 +22,7 @@ import numpy.typing as npt
 import yaml
 
 from sonotrace.errors import SonotraceError
-
-# float32 throughout; OpenCV's stubs return arrays of an unstated number type.
-Floats = npt.NDArray[Any]
+from sonotrace.sources.phantom.elementary import Floats, arctan2, length, sin_cos
 
 CANVAS_HEIGHT = 448
 DEPTH_SAMPLES = 512
@@ -49,6 +48,11 @@ class Sector:
     far: float
 
     @property
+    def half(self) -> float:
+        """Angle between the middle of the field of view and its edge, in radians."""
+        return self.opening * math.pi / 360
+
+    @property
     def centre(self) -> tuple[float, float]:
         """Middle of the part within the frame: x in image widths, y in image heights."""
         top = max(self.apex_y + self.near, 0.0)
@@ -61,9 +65,9 @@ class Sector:
         if x.min() < 0 or y.min() < 0 or x.max() > aspect or y.max() > 1:
             return False
         across, along = x - self.apex_x * aspect, y - self.apex_y
-        depth = np.hypot(across, along)
-        angle = np.degrees(np.abs(np.arctan2(across, along)))
-        return bool(angle.max() < self.opening / 2 and depth.min() > self.near and depth.max() < self.far)
+        depth = length(across, along)
+        _, edge = sin_cos(self.half)
+        return bool((along > depth * edge).all() and depth.min() > self.near and depth.max() < self.far)
 
 
 @dataclass(frozen=True)
@@ -105,17 +109,18 @@ def canvas_size(width: int, height: int) -> tuple[int, int]:
 def tables(sector: Sector, width: int, height: int) -> Tables:
     """Resampling tables for a sector in an image of `width` by `height` px (cached, about 5 MB)."""
     canvas_width, _ = canvas_size(width, height)
-    half = np.radians(sector.opening / 2)
     depth = np.linspace(sector.near, sector.far, DEPTH_SAMPLES, dtype=np.float32)[:, None]
-    angle = np.linspace(-half, half, SCAN_LINES, dtype=np.float32)[None, :]
-    x = sector.apex_x * canvas_width + depth * np.sin(angle) * CANVAS_HEIGHT
-    y = (sector.apex_y + depth * np.cos(angle)) * CANVAS_HEIGHT
+    sine, cosine = (
+        part.astype(np.float32)[None, :] for part in sin_cos(np.linspace(-sector.half, sector.half, SCAN_LINES))
+    )
+    x = sector.apex_x * canvas_width + depth * sine * CANVAS_HEIGHT
+    y = (sector.apex_y + depth * cosine) * CANVAS_HEIGHT
     visible = (x >= 0) & (x < canvas_width) & (y >= 0) & (y < CANVAS_HEIGHT)
 
     across = (np.arange(width, dtype=np.float32)[None, :] - sector.apex_x * width) / height
     along = np.arange(height, dtype=np.float32)[:, None] / height - np.float32(sector.apex_y)
-    line = (np.arctan2(across, along) / half + 1) / 2 * (SCAN_LINES - 1)
-    sample = (np.hypot(across, along) - sector.near) / (sector.far - sector.near)
+    line = (arctan2(across, along) / sector.half + 1) / 2 * (SCAN_LINES - 1)
+    sample = (length(across, along) - sector.near) / (sector.far - sector.near)
     sample *= DEPTH_SAMPLES - 1
     return Tables(
         to_beams=_fixed_point(x, y),

@@ -11,10 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sonotrace.sources.phantom.scanner import Floats
+from sonotrace.sources.phantom.elementary import Floats, exp, length, power, sin_cos
 
 SUBPIXEL = 4
 TURN = 2 * np.pi
+_ROUND = np.linspace(0, TURN, 72, endpoint=False)
+_SINES, _COSINES = zip(*(sin_cos(order * _ROUND) for order in range(5)), strict=True)
+"""Of 0 to 4 times the angles of a closed outline's points."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,10 @@ class Pose:
 
     def place(self, points: Floats) -> Floats:
         """Body coordinates to canvas px, both float32 (n, 2)."""
-        cos, sin = np.cos(self.turn) * self.size, np.sin(self.turn) * self.size
+        sin, cos = (float(part) * self.size for part in sin_cos(self.turn))
         side = -1.0 if self.mirrored else 1.0
-        turned = points @ np.array([[cos, sin], [-sin * side, cos * side]], np.float32)
-        return turned + np.array([self.x, self.y], np.float32)
+        x, y = points[:, 0], points[:, 1]
+        return np.column_stack((x * cos - y * (sin * side) + self.x, x * sin + y * (cos * side) + self.y))
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Scene:
         """Lay mottled tissue over a canvas of `width` by `height` px."""
         level = rng.uniform(0.06, 0.4) * body.echo
         mottle = _noise(rng, width, height, 9) + 0.8 * _noise(rng, width, height, 26)
-        tissue = level * np.exp(0.4 * mottle + 0.5 * _noise(rng, width, height, 110))
+        tissue = level * exp(0.4 * mottle + 0.5 * _noise(rng, width, height, 110))
         zeros = np.zeros((height, width), np.float32)
         return cls(tissue, zeros, zeros.copy(), mottle, rng)
 
@@ -100,7 +103,7 @@ class Scene:
         if found is None:
             return
         window, mask = found
-        new = level * np.exp(mottle * self.mottle[window])
+        new = level * exp(mottle * self.mottle[window])
         self.tissue[window] += mask * (new - self.tissue[window])
         self.surface[window] *= 1 - mask
         self.loss[window] *= 1 - mask
@@ -140,7 +143,8 @@ class Scene:
 def arc(centre: tuple[float, float], radii: tuple[float, float], start: float, end: float) -> Floats:
     """Points of an elliptic arc between two angles in radians, float32 (n, 2)."""
     angle = np.linspace(start, end, max(8, int(abs(end - start) * 14)))
-    points = np.column_stack((np.cos(angle), np.sin(angle))) * radii + centre
+    sine, cosine = sin_cos(angle)
+    points = np.column_stack((cosine, sine)) * radii + centre
     return points.astype(np.float32)
 
 
@@ -152,13 +156,13 @@ def blob(
     turn: float = 0.0,
 ) -> Floats:
     """Points of a turned ellipse whose radius varies by about `uneven`, float32 (n, 2)."""
-    angle = np.linspace(0, TURN, 72, endpoint=False)
-    radius = np.ones_like(angle)
+    radius = np.ones_like(_ROUND)
     for order in (2, 3, 4):
-        phase = rng.uniform(0, TURN)
-        radius += uneven * rng.uniform(0.2, 1) / (order - 1) * np.cos(order * angle + phase)
-    x, y = radius * np.cos(angle) * radii[0], radius * np.sin(angle) * radii[1]
-    cos, sin = np.cos(turn), np.sin(turn)
+        sin, cos = sin_cos(rng.uniform(0, TURN))
+        wave = _COSINES[order] * cos - _SINES[order] * sin
+        radius += uneven * rng.uniform(0.2, 1) / (order - 1) * wave
+    x, y = radius * _COSINES[1] * radii[0], radius * _SINES[1] * radii[1]
+    sin, cos = sin_cos(turn)
     points = np.column_stack((cos * x - sin * y, sin * x + cos * y)) + centre
     return points.astype(np.float32)
 
@@ -177,16 +181,16 @@ def ribbon(centre: Floats, half: npt.NDArray[np.float64]) -> Floats:
     """Outline of a line given by its points and, at each, half its width."""
     along = np.gradient(centre, axis=0)
     across = np.column_stack((-along[:, 1], along[:, 0]))
-    across *= half[:, None] / np.linalg.norm(across, axis=1, keepdims=True)
+    across *= (half / length(*across.T))[:, None]
     return np.concatenate((centre + across, (centre - across)[::-1])).astype(np.float32)
 
 
 def capsule(rng: np.random.Generator, half_length: float, girth: float) -> Floats:
     """Outline of a thigh: a rounded box along x, thicker at one end."""
-    angle = np.linspace(0, TURN, 72, endpoint=False)
-    x = np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** 0.6 * half_length
+    sine, cosine = _SINES[1], _COSINES[1]
+    x = np.sign(cosine) * power(np.abs(cosine), 0.6) * half_length
     taper = 1 + rng.uniform(-0.25, 0.25) * x / half_length
-    y = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** 0.5 * girth * taper
+    y = np.sign(sine) * np.sqrt(np.abs(sine)) * girth * taper
     return np.column_stack((x, y)).astype(np.float32)
 
 
