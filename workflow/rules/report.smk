@@ -1,6 +1,7 @@
 # What `snakemake --report report.html` shows: one category per folder; of folders full of plots, the pictures.
 import csv
 import json
+import re
 from pathlib import Path
 
 CATEGORIES = {"metrics": "Scores", "plots": "Plots", "reports": "Data"}
@@ -17,12 +18,11 @@ def reported(stage, path):
         return output
 
     def labels(wildcards):
-        picture = wildcards.get("picture")
-        return {
-            "data set": stage.addressing.partition("@")[2] or stage.addressing,
-            "file": f"{picture}.svg" if picture else Path(path).name,
-            "what": picture or descriptions.get(path, ""),
-        }
+        file, what = Path(path), descriptions.get(path, "")
+        if "picture" in wildcards.keys():
+            file /= f"{wildcards.picture}.svg"
+            what = re.search("<title>(.*)</title>", file.read_text(encoding="utf-8"))[1]
+        return {"data set": stage.addressing.partition("@")[2] or stage.addressing, "file": file.name, "what": what}
 
     return report(
         output,
