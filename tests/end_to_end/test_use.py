@@ -48,7 +48,7 @@ def test_plots_are_drawn(by_dvc: Checkout, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["planes", "structures"])
 def test_a_tagged_model_is_fetched_by_its_name(by_dvc: Checkout, tmp_path: Path, name: str) -> None:
-    by_dvc.run("git", "tag", f"{name}@v1.0.0")
+    by_dvc.run("git", "tag", "--annotate", f"{name}@v1.0.0", "--message", "Release")
     copy = tmp_path / "model"
     by_dvc.run("dvc", "artifacts", "get", str(by_dvc.path), name, "--rev", "v1.0.0", "--out", str(copy))
     (model,) = (by_dvc.path / "models").glob(f"{name}.*")

@@ -1,6 +1,7 @@
 # What `snakemake --report report.html` shows: one category per folder; of folders full of plots, the pictures.
 import csv
 import json
+import re
 from pathlib import Path
 
 CATEGORIES = {"metrics": "Scores", "plots": "Plots", "reports": "Data"}
@@ -19,12 +20,12 @@ def reported(stage, path):
     data_set = stage.addressing.partition("@")[2]
 
     def labels(wildcards):
-        picture = wildcards.get("picture")
-        return {
-            "data set": data_set,
-            "file": f"{picture}.svg" if picture else Path(path).name,
-            "what": picture or next((what for form, what in descriptions.items() if form.format(data_set=data_set) == path), ""),
-        }
+        file = Path(path)
+        what = next((what for form, what in descriptions.items() if form.format(data_set=data_set) == path), "")
+        if "picture" in wildcards.keys():
+            file /= f"{wildcards.picture}.svg"
+            what = re.search("<title>(.*)</title>", file.read_text(encoding="utf-8"))[1]
+        return {"data set": data_set, "file": file.name, "what": what}
 
     return report(
         output,
