@@ -47,6 +47,8 @@ IMAGE_COLUMNS = (
     "refused",
 )
 BOX_COLUMNS = ("image", "file", "structure", "x0", "y0", "x1", "y1")
+SIDES = ("train", "val", "test")
+"""What a patient may be used for, each for one only."""
 CORNERS = ["x0", "y0", "x1", "y1"]
 FLOATS = (*CORNERS, "confidence", "brightness", "sharpness")
 NUMERIC = {"width": "int64", "height": "int64"} | dict.fromkeys(FLOATS, "float64")

@@ -10,8 +10,7 @@ import pandas as pd
 from sonotrace.compare.revisions import Revision
 from sonotrace.kinds.planes import plane_of
 from sonotrace.places import folder
-from sonotrace.stages.split import SIDES
-from sonotrace.tables import CORNERS
+from sonotrace.tables import CORNERS, SIDES
 
 LEFT_OUT = "not used"
 """The side of an image that validate has set apart."""

@@ -13,7 +13,7 @@ from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.places import METRICS, folder
 from sonotrace.scores import planes as plane_scores
 from sonotrace.scores import structures as structure_scores
-from sonotrace.stages.evaluate import matched
+from sonotrace.scores.structures import matched
 from sonotrace.tables import CORNERS
 
 PRIMARY = {"planes": "macro_f1", "structures": "map50"}

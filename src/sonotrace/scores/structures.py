@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.images.boxes import Boxes, overlap
+from sonotrace.kinds.structures import STRUCTURES
+from sonotrace.tables import CORNERS
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """Intersections over union at which a box counts as found (COCO; Lin et al. 2014)."""
@@ -44,6 +46,33 @@ def match(
                 hits[row, level] = True
                 free[best] = False
     return Matched(predicted, confidence, hits, truth)
+
+
+def matched(predictions: pd.DataFrame, images: pd.DataFrame, boxes: pd.DataFrame) -> list[Matched]:
+    """Match the predictions for each row of `images`, by its image id, to the true boxes of that image.
+
+    Predictions have the columns image, structure, confidence and the corners (px), true boxes the same
+    but for the confidence.
+    """
+    found_in = {str(image): rows for image, rows in predictions.groupby("image")}
+    true_in = {str(image): rows for image, rows in boxes.groupby("image")}
+    pairs = []
+    for image in images["image"]:
+        found, own = found_in.get(image, predictions[:0]), true_in.get(image, boxes[:0])
+        pairs.append(
+            match(
+                _indices(found["structure"]),
+                found["confidence"].to_numpy(np.float64),
+                found[CORNERS].to_numpy(np.float64),
+                _indices(own["structure"]),
+                own[CORNERS].to_numpy(np.float64),
+            )
+        )
+    return pairs
+
+
+def _indices(names: pd.Series) -> NDArray[np.int64]:
+    return np.array([STRUCTURES.index(name) for name in names], dtype=np.int64)
 
 
 def scores(images: Sequence[Matched], names: Sequence[str], confidence: float) -> dict[str, float]:

@@ -23,6 +23,7 @@ from sonotrace.running.progress import bar, native_noise_hidden, say
 from sonotrace.scores import planes as plane_scores
 from sonotrace.scores import structures as structure_scores
 from sonotrace.scores.intervals import with_intervals
+from sonotrace.scores.structures import matched
 from sonotrace.tables import CORNERS, read_table
 
 Metrics = tuple[dict[str, Any], dict[str, Any]]
@@ -115,25 +116,6 @@ def _evaluate_structures(test: pd.DataFrame, params: EvaluateStructures) -> None
     _write_plots("structures", {"pr": structure_scores.pr_curve(matched(predictions, test, boxes), STRUCTURES)})
 
 
-def matched(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame) -> list[structure_scores.Matched]:
-    """Set the boxes found in each test image against its true ones."""
-    found_in = {str(image): rows for image, rows in predictions.groupby("image")}
-    true_in = {str(image): rows for image, rows in boxes.groupby("image")}
-    pairs = []
-    for image in test["image"]:
-        found, own = found_in.get(image, predictions[:0]), true_in.get(image, boxes[:0])
-        pairs.append(
-            structure_scores.match(
-                _indices(list(found["structure"])),
-                found["confidence"].to_numpy(np.float64),
-                found[CORNERS].to_numpy(np.float64),
-                _indices(list(own["structure"])),
-                own[CORNERS].to_numpy(np.float64),
-            )
-        )
-    return pairs
-
-
 def metrics_of_structures(
     predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame, params: EvaluateStructures
 ) -> Metrics:
@@ -150,10 +132,6 @@ def metrics_of_structures(
     return _metrics(
         "per_structure", found, counts, {name: int((own["structure"] == name).sum()) for name in STRUCTURES}
     )
-
-
-def _indices(names: list[str]) -> Any:
-    return np.array([STRUCTURES.index(name) for name in names], dtype=np.int64)
 
 
 def _metrics(

@@ -24,9 +24,7 @@ from sonotrace.records.last import LastCommit
 from sonotrace.records.lock import flat
 from sonotrace.running.outputs import write_bytes, write_csv, write_json
 from sonotrace.running.progress import say
-from sonotrace.tables import read_table
-
-SIDES = ("train", "val", "test")
+from sonotrace.tables import SIDES, read_table
 
 
 def run(data_set: str) -> None:
