@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,8 +123,12 @@ class Project:
             self.write(path, text)
             md5 = md5_of(text)
             self.write(f".dvc/cache/files/md5/{md5[:2]}/{md5[2:]}", text)
-        outs = [{"path": path, "hash": "md5", "md5": md5_of(text)} for path, text in outputs.items()]
-        self.write("dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": {"made": {"cmd": "make", "outs": outs}}}))
+        stages: dict[str, Any] = {}
+        for path, text in outputs.items():
+            _, data_set, stage, _ = path.split("/")
+            entry = stages.setdefault(f"{stage}@{data_set}", {"cmd": "make", "outs": []})
+            entry["outs"].append({"path": path, "hash": "md5", "md5": md5_of(text)})
+        self.write("dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False))
         self.write("params.yaml", yaml.safe_dump(PARAMETERS if parameters is None else parameters))
         for path, table in ((path, table) for part in parts for path, table in part.items()):
             if metrics and path == "data/planes/evaluate/predictions.csv":
