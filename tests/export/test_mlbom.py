@@ -50,7 +50,10 @@ def test_a_card_has_data_scores_with_intervals_and_limits(components):
 
 def test_training_parameters_are_said_without_places_on_this_machine(components, written):
     said = {one["name"]: one["value"] for one in components["model:structures"]["properties"]}
-    assert said == {"sonotrace:train_yolo.epochs": "2", "sonotrace:train_yolo.weights": "weights.pt"}
+    assert said == {
+        "sonotrace:train_yolo.structures.epochs": "2",
+        "sonotrace:train_yolo.structures.weights": "weights.pt",
+    }
     assert "/home" not in written
 
 
@@ -85,7 +88,7 @@ def test_two_exports_of_a_commit_are_the_same_bytes(written, tmp_path):
 
 
 def test_a_document_that_is_not_cyclonedx_is_not_written(recorded, tmp_path, monkeypatch):
-    monkeypatch.setattr(mlbom, "TASK", {"planes": 1, "structures": 2})
+    monkeypatch.setattr(mlbom, "LIMITS", 1)
     with pytest.raises(SonotraceError, match=r"bom.json: would not be CycloneDX 1.6"):
         mlbom.write(recorded, tmp_path / "bom.json")
     assert not list(tmp_path.glob("bom*"))

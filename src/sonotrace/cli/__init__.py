@@ -118,13 +118,15 @@ def train_yolo() -> None:
 @app.command()
 def evaluate(data_set: DataSetArgument, allow_unknown: AllowUnknown = False) -> None:
     """Measure a model on the test side, with intervals by patient."""
-    if allow_unknown:
-        print(f"evaluate: warning: {MODELS[data_set]} is taken as it is (--allow-unknown)", flush=True)
-    else:
-        from sonotrace.lineage.known import refuse_another
+    from sonotrace.lineage.known import read_current
+    from sonotrace.running import runs
+    from sonotrace.stages import evaluate
 
-        refuse_another(MODELS[data_set], Path())
-    _run("evaluate", data_set)
+    model = read_current(MODELS[data_set], Path(), allow_unknown)
+    if model.warning and not model.known:
+        print(f"evaluate: warning: {model.warning}", flush=True)
+    with runs.recorded("evaluate", data_set):
+        evaluate.run(data_set, model.content)
 
 
 @app.command()
@@ -226,10 +228,10 @@ def withdraw(
 @app.command()
 def lineage(
     file: Annotated[Path | None, typer.Argument(help="Any file, from anywhere; its bytes tell what it is.")] = None,
-    patient: Annotated[str | None, typer.Option(help="Where this patient stood, and which models know them.")] = None,
+    patient: Annotated[str | None, typer.Option(help="Which splits and models know this patient.")] = None,
     image: Annotated[str | None, typer.Option(help="The same for an image id.")] = None,
     images: Annotated[
-        bool, typer.Option("--images", "--patients", help="List what it was trained, tuned and tested on.")
+        bool, typer.Option("--images", "--patients", help="List what it was trained, validated and tested on.")
     ] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Hash every link again that is present.")] = False,
     blobs: Annotated[
@@ -239,30 +241,11 @@ def lineage(
     as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
 ) -> None:
     """Say which commits, parameters, code, data and patients a file came from."""
-    from sonotrace.lineage import show, trace
+    from sonotrace.lineage import command
 
-    if sum(given is not None for given in (file, patient, image)) != 1:
-        raise SonotraceError("lineage: needs one of FILE, --patient ID and --image ID; `sonotrace lineage --help`")
-    if patient is not None and blobs:
-        found_blobs, unseen = trace.blobs_of(patient, repo)
-        for md5, path in found_blobs.items():
-            print(md5, path)
-        for table in unseen:
-            print(f"error: {table}: not in this clone, so files of that snapshot are not listed", file=sys.stderr)
-        raise typer.Exit(1 if unseen else 0)
-    if file is not None:
-        found = trace.of_file(file, repo, images, verify)
-        lines = show.file_lines(found)
-    else:
-        found = trace.of_person("patient" if patient else "image", patient or image or "", repo)
-        lines = show.person_lines(found)
-    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
-    if file is None and not found["held"] and found["unseen"]:
+    question = command.Question(file, patient, image, images, verify, blobs)
+    if not command.run(question, repo, as_json):
         raise typer.Exit(1)
-    if file is not None:
-        states = [state for origin in found["origins"] for state in origin.get("verified", {}).values()]
-        if not found["origins"] or "altered" in states:
-            raise typer.Exit(1)
 
 
 @app.command()
@@ -345,15 +328,16 @@ def predict(
     allow_unknown: AllowUnknown = False,
 ) -> None:
     """Name the plane of each image and find the brain structures in it."""
-    from sonotrace.lineage.known import refuse_unknown, unknown
+    from sonotrace.lineage.known import read_model
 
-    models = [planes_model, structures_model]
-    if not allow_unknown:
-        refuse_unknown(models, Path())
-    taken = [str(model) for model in unknown(models, Path())] if allow_unknown else []
-    for model in taken:
-        said = f"warning: {model}: no dvc.lock names this model (--allow-unknown)"
-        print(said, file=sys.stderr if as_json else sys.stdout, flush=True)
+    models = [read_model(path, Path(), allow_unknown) for path in (planes_model, structures_model)]
+    for model in models:
+        if model.warning:
+            print(f"warning: {model.warning}", file=sys.stderr if as_json else sys.stdout, flush=True)
+    trust = {
+        "unknown_models": [str(model.path) for model in models if not model.known],
+        "uncommitted_models": [str(model.path) for model in models if model.known and not model.committed],
+    }
     # TensorFlow and PyTorch in one process can crash, and the detector needs PyTorch, so Keras uses it too.
     os.environ["KERAS_BACKEND"] = "torch"
     from sonotrace.models.classifier import PlaneClassifier
@@ -361,8 +345,8 @@ def predict(
     from sonotrace.predict import images as prediction
 
     with native_noise_hidden():
-        classifier = PlaneClassifier(planes_model)
-        detector = StructureDetector(structures_model)
+        classifier = PlaneClassifier(models[0].content, planes_model)
+        detector = StructureDetector(models[1].content, structures_model)
     files = list(prediction.image_files(paths))
     if not files:
         raise SonotraceError(f"{paths[0]}: no PNG or JPEG image in it; name image files or a folder of them")
@@ -371,7 +355,7 @@ def predict(
     with bar("predict", len(files), to_stderr=True) as advance:
         for result, image in prediction.predict(files, classifier, detector, confidence):
             if as_json:
-                print(json.dumps(result.as_json() | {"unknown_models": taken}, ensure_ascii=False), flush=True)
+                print(json.dumps(result.as_json() | trust, ensure_ascii=False), flush=True)
             else:
                 prediction.show(result)
             if image is None:

@@ -13,9 +13,9 @@ import yaml
 
 from sonotrace.errors import SonotraceError
 from sonotrace.params import load
-from sonotrace.places import DATA_SETS, METRICS, folder
+from sonotrace.places import METRICS, folder
 from sonotrace.records.history import LOCK, History, folder_md5
-from sonotrace.records.lock import Link, Step, flat, read
+from sonotrace.records.lock import Link, Step, data_sets, flat, read
 from sonotrace.records.store import Store, md5_of
 from sonotrace.running.parallel import in_order
 from sonotrace.tables import read_table
@@ -36,7 +36,7 @@ def problems(top: Path) -> Iterator[str]:
         yield f"{LOCK}: not as in the last commit; commit it after `dvc repro`, or restore it with git"
     yield from unlike({link for step in found.values() for link in step.links}, top, history)
     yield from other_parameters(found, top)
-    for data_set in DATA_SETS:
+    for data_set in data_sets(found):
         yield from _manifest(data_set)
         yield from _metrics(data_set)
 

@@ -16,9 +16,9 @@ BATCH = 32
 class PlaneClassifier:
     """A model of train_cnn with the names and the preparation that its file states."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the model file; raises SonotraceError where it is missing or not one of ours."""
-        self._model, entry = read_keras(path)
+    def __init__(self, content: bytes, path: Path) -> None:
+        """Load the bytes of a model file, called `path` in messages; raises SonotraceError for other files."""
+        self._model, entry = read_keras(content, path)
         self.planes: tuple[str, ...] = tuple(entry["planes"])
         self.preparation = Preparation.from_mapping(entry["prepare"])
 

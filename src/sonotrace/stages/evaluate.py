@@ -32,8 +32,8 @@ PREDICTION_LEAST = 0.001
 """Confidence from which predictions count towards average precision (Ultralytics' value)."""
 
 
-def run(data_set: str) -> None:
-    """Evaluate the model of `data_set` on its test side."""
+def run(data_set: str, model: bytes) -> None:
+    """Evaluate the model of `data_set`, given its bytes, on the data set's test side."""
     everything = load()
     table = read_table(folder(data_set, "split") / "split.csv")
     test = table[table["side"] == "test"].reset_index(drop=True)
@@ -43,18 +43,18 @@ def run(data_set: str) -> None:
     if data_set == "planes":
         environment.use_threads(everything.train_cnn.threads)
         environment.use_device(everything.train_cnn.device)
-        _evaluate_planes(test, everything.evaluate.planes)
+        _evaluate_planes(model, test, everything.evaluate.planes)
     else:
         environment.use_threads(everything.train_yolo.threads)
         environment.use_device(everything.train_yolo.device)
-        _evaluate_structures(test, everything.evaluate.structures)
+        _evaluate_structures(model, test, everything.evaluate.structures)
 
 
-def _evaluate_planes(test: pd.DataFrame, params: EvaluateOne) -> None:
+def _evaluate_planes(model: bytes, test: pd.DataFrame, params: EvaluateOne) -> None:
     with native_noise_hidden():
         from sonotrace.models.classifier import BATCH, PlaneClassifier
 
-        classifier = PlaneClassifier(MODELS["planes"])
+        classifier = PlaneClassifier(model, MODELS["planes"])
     images = folder("planes", "prepare") / "images"
     parts = []
     with bar("predict", len(test)) as advance:
@@ -94,10 +94,10 @@ def metrics_of_planes(predictions: pd.DataFrame, params: EvaluateOne) -> Metrics
     return _metrics("per_plane", found, counts, {name: int((truth == at).sum()) for at, name in enumerate(names)})
 
 
-def _evaluate_structures(test: pd.DataFrame, params: EvaluateStructures) -> None:
+def _evaluate_structures(model: bytes, test: pd.DataFrame, params: EvaluateStructures) -> None:
     from sonotrace.models.detector import StructureDetector
 
-    detector = StructureDetector(MODELS["structures"])
+    detector = StructureDetector(model, MODELS["structures"])
     prepare = folder("structures", "prepare")
     boxes = read_table(prepare / "boxes.csv")
     rows: list[tuple[Any, ...]] = []
