@@ -69,18 +69,19 @@ def of_person(column: str, value: str, repo: Path) -> PersonLineage:
     """
     evidence = Evidence(repo)
     names, unasked = names_of(value, evidence.history.top) if column == "patient" else ({value}, [])
-    tables: dict[str, dict[str, list[str]] | None] = {}
-    held: dict[str, Appearance] = {}
+    tables: dict[tuple[str, str], dict[str, list[str]] | None] = {}
+    held: dict[tuple[str, str], Appearance] = {}
     known: dict[str, ModelUse] = {}
     for lock in evidence.history.locks:
         steps = evidence.steps(lock, ("pull@", "split@", "train_", "evaluate@"))
         for data_set, split in _splits(steps):
-            if split.md5 not in tables:
-                tables[split.md5] = _by_side(evidence.store.table(split), column, names)
-            sides = tables[split.md5]
+            table = split.path, split.md5
+            if table not in tables:
+                tables[table] = _by_side(evidence.store.table(split), column, names)
+            sides = tables[table]
             if not sides:
                 continue
-            _note(held.setdefault(split.md5, Appearance(data_set, split.md5, sides)), lock)
+            _note(held.setdefault(table, Appearance(data_set, split.md5, sides)), lock)
             for model, was_tested in _models(steps, split):
                 own = {side for side in sides if side != "test" or was_tested}
                 if own:
@@ -135,7 +136,10 @@ def _by_side(rows: Rows | None, column: str, names: set[str]) -> dict[str, list[
 def _models(steps: Mapping[str, Step], split: Link) -> Iterator[tuple[Link, bool]]:
     """Yield the models trained on a split, and whether each was tested on it."""
     for step in steps.values():
-        if any(link.md5 == split.md5 for link in step.inputs):
+        if _reads(step, split):
             for model in models(step):
-                wanted = {model.md5, split.md5}
-                yield model, any(wanted <= {link.md5 for link in other.inputs} for other in steps.values())
+                yield model, any(_reads(other, split) and _reads(other, model) for other in steps.values())
+
+
+def _reads(step: Step, read: Link) -> bool:
+    return any((link.path, link.md5) == (read.path, read.md5) for link in step.inputs)
