@@ -21,9 +21,10 @@ dvc==3.67.1 \\
     --hash=sha256:{"3" * 64}
 """
 PARAMS = {
-    "train_cnn": {"architecture": "residual", "epochs": 3},
-    "train_yolo": {"weights": "/home/someone/weights.pt", "epochs": 2},
+    "train_cnn": {"planes": {"architecture": "residual", "epochs": 3}},
+    "train_yolo": {"structures": {"weights": "/home/someone/weights.pt", "epochs": 2}},
 }
+TRAININGS = {"planes": ("train_cnn", "planes.keras"), "structures": ("train_yolo", "structures.pt")}
 SCORE = {"value": 0.75, "low": 0.5, "high": 1.0}
 GIT = {"GIT_AUTHOR_NAME": "Ada Example", "GIT_AUTHOR_DATE": "2026-01-02T03:04:05-05:00"}
 
@@ -87,9 +88,11 @@ def relock(top: Path) -> None:
     params = yaml.safe_load((top / "params.yaml").read_text())
     stages = {}
     for data_set, source in (("planes", "incoming"), ("structures", "phantom")):
-        training, model = {"planes": ("train_cnn", "planes.keras"), "structures": ("train_yolo", "structures.pt")}[
-            data_set
-        ]
+        training, model = TRAININGS[data_set]
+        # Before each training had a part for each data set, neither stages nor parameters named one.
+        is_older = data_set not in params[training]
+        stage, section = (training, training) if is_older else (f"{training}@{data_set}", f"{training}.{data_set}")
+        values = params[training] if is_older else params[training][data_set]
         tables, split = f"data/{data_set}/pull", f"data/{data_set}/split/split.csv"
         pulled = [f"{tables}/images", f"{tables}/manifest.csv", f"{tables}/boxes.csv"]
         stages |= {
@@ -101,7 +104,7 @@ def relock(top: Path) -> None:
                 pulled[:2],
                 [split, *(f"reports/{data_set}/{name}" for name in ("split.json", "test_patients.csv"))],
             ),
-            training: _stage(top, [split], [f"models/{model}"], {training: params[training]}),
+            stage: _stage(top, [split], [f"models/{model}"], {section: values}),
             f"evaluate@{data_set}": _stage(
                 top, [f"models/{model}", split], [f"metrics/{data_set}_detail.json", f"plots/{data_set}"]
             ),

@@ -88,7 +88,7 @@ def test_two_exports_of_a_commit_are_the_same_bytes(written, tmp_path):
 
 
 def test_a_document_that_is_not_cyclonedx_is_not_written(recorded, tmp_path, monkeypatch):
-    monkeypatch.setattr(mlbom, "TASK", {"planes": 1, "structures": 2})
+    monkeypatch.setattr(mlbom, "LIMITS", 1)
     with pytest.raises(SonotraceError, match=r"bom.json: would not be CycloneDX 1.6"):
         mlbom.write(recorded, tmp_path / "bom.json")
     assert not list(tmp_path.glob("bom*"))

@@ -10,6 +10,12 @@ from recorded_run import commit, git, relock
 
 from sonotrace.errors import SonotraceError
 from sonotrace.export import record
+from sonotrace.records import lock
+
+
+def needing(path):
+    """Ask for a file of the data set in whose folder it is."""
+    return lambda data_set, _: [path] if path.startswith(f"data/{data_set}/") else []
 
 
 def _edit_lock(top, change):
@@ -31,6 +37,36 @@ def test_a_run_is_read_as_the_commit_holds_it(recorded):
         "metrics/structures_detail.json",
         "models/planes.keras",
     ]
+
+
+def test_data_sets_kinds_and_settings_come_from_the_lock(recorded):
+    run = record.read(recorded)
+    assert run.data_sets == ["planes", "structures"]
+    assert run.kind("structures").has_boxes
+    assert (run.trained("planes").stage, run.model("planes")) == ("train_cnn@planes", "models/planes.keras")
+    assert run.settings("planes") == {"architecture": "residual", "epochs": 3}
+
+
+def test_a_lock_of_before_trainings_had_a_part_for_each_data_set_is_understood(recorded):
+    older = {"train_cnn": {"architecture": "residual", "epochs": 3}, "train_yolo": {"weights": "w.pt", "epochs": 2}}
+    (recorded / "params.yaml").write_text(yaml.safe_dump(older))
+    relock(recorded)
+    commit(recorded)
+    run = record.read(recorded)
+    assert (run.trained("planes").stage, run.trained("structures").stage) == ("train_cnn", "train_yolo")
+    assert run.settings("structures") == older["train_yolo"]
+
+
+def test_a_data_set_of_another_name_has_the_kind_that_its_pull_ran_with(recorded):
+    def rename(stages):
+        stages["pull@heads"] = stages.pop("pull@structures")
+        stages["pull@heads"]["params"] = {"params.yaml": {"pull.heads.kind": "structures"}}
+
+    _edit_lock(recorded, rename)
+    steps = lock.read((recorded / "dvc.lock").read_bytes())
+    assert record.kind_of("heads", steps).model("heads").as_posix() == "models/heads.pt"
+    with pytest.raises(SonotraceError, match=r"names no|does not name models/heads\.pt|not as in the last commit"):
+        record.read(recorded)
 
 
 @pytest.mark.parametrize(
@@ -76,15 +112,18 @@ def test_parameters_that_no_stage_ran_with_are_refused(recorded):
     text = (recorded / "params.yaml").read_text()
     (recorded / "params.yaml").write_text(text.replace("epochs: 3", "epochs: 4"))
     commit(recorded)
-    with pytest.raises(SonotraceError, match=r"^params.yaml: train_cnn.planes.epochs is 4, but train_cnn ran with 3; "):
+    with pytest.raises(
+        SonotraceError, match=r"^params.yaml: train_cnn.planes.epochs is 4, but train_cnn@planes ran with 3; "
+    ):
         record.read(recorded)
 
 
 def test_a_lock_with_parts_of_two_runs_is_refused(recorded):
-    _edit_lock(recorded, lambda stages: stages["train_cnn"]["deps"][0].update(md5="0" * 32))
+    _edit_lock(recorded, lambda stages: stages["train_cnn@planes"]["deps"][0].update(md5="0" * 32))
     commit(recorded)
     with pytest.raises(
-        SonotraceError, match=r"^dvc.lock: train_cnn ran with another data/planes/split/split.csv than split@planes "
+        SonotraceError,
+        match=r"^dvc.lock: train_cnn@planes ran with another data/planes/split/split.csv than split@planes ",
     ):
         record.read(recorded)
 
@@ -108,16 +147,16 @@ def test_data_may_be_elsewhere_unless_it_is_asked_for(recorded):
         shutil.rmtree(recorded / name)
     assert record.read(recorded).snapshot("planes")["images"] == 1
     with pytest.raises(SonotraceError, match=r"^data/planes/pull/manifest.csv: missing; "):
-        record.read(recorded, ["data/planes/pull/manifest.csv"])
+        record.read(recorded, needing("data/planes/pull/manifest.csv"))
 
 
 def test_an_image_with_other_bytes_is_refused_where_images_are_asked_for(recorded):
     next((recorded / "data/planes/pull/images").rglob("*.png")).write_text("other")
     record.read(recorded)
     with pytest.raises(SonotraceError, match=r"^dvc.lock: does not name data/planes/other.csv; "):
-        record.read(recorded, ["data/planes/other.csv"])
+        record.read(recorded, needing("data/planes/other.csv"))
     with pytest.raises(SonotraceError, match=r"^data/planes/pull/images"):
-        record.read(recorded, ["data/planes/pull/images"])
+        record.read(recorded, needing("data/planes/pull/images"))
 
 
 def test_a_folder_without_a_lock_or_a_commit_says_so(recorded):

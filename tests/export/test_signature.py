@@ -173,3 +173,31 @@ def test_nothing_is_asked_of_a_network_or_written_into_a_home(recorded, keys, tm
     environment = os.environ | {"HOME": str(home), "PYTHONPATH": str(Path(signature.__file__).parents[2])}
     subprocess.run([sys.executable, "-c", code], cwd=recorded, env=environment, check=True)
     assert not list(home.iterdir())
+
+
+def test_the_bytes_that_were_checked_are_signed_whatever_the_file_holds_by_then(recorded, keys, monkeypatch):
+    """Someone exchanges the models after the check, before the library hashes them."""
+    from model_signing import signing
+
+    sign = signing.Config.sign
+
+    def after_an_exchange(config, path, into):
+        for model in (PLANES, STRUCTURES):
+            (recorded / model).write_bytes(b"evil")
+        return sign(config, path, into)
+
+    monkeypatch.setattr(signing.Config, "sign", after_an_exchange)
+    signature.sign(keys[0], recorded)
+    assert [problem.split("; ")[0] for problem in _problems(keys, recorded)] == [
+        "models/planes.keras: altered",
+        "models/structures.pt: altered",
+    ]
+
+
+def test_whoever_got_the_models_alone_can_verify_them(signed, keys):
+    (signed / "dvc.lock").unlink()
+    assert _problems(keys, signed) == []
+    for path in (signed / "models").glob("*.sig"):
+        path.unlink()
+    with pytest.raises(SonotraceError, match=r"^dvc\.lock: not there, and no signature in models; "):
+        _problems(keys, signed)

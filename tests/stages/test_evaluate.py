@@ -45,8 +45,8 @@ def _model(order, mistaken=()):
     class Model:
         planes = order
 
-        def __init__(self, path):
-            assert path.as_posix() == "models/planes.keras"
+        def __init__(self, content, path):
+            assert (content, path.as_posix()) == (b"model", "models/planes.keras")
 
         def probabilities(self, images):
             found = np.full((len(images), len(order)), 0.1)
@@ -61,7 +61,7 @@ def _model(order, mistaken=()):
 @pytest.mark.parametrize("order", [PLANES, PLANES[::-1], ("femur", "abdomen", "thorax", "brain")])
 def test_probabilities_count_for_the_plane_that_the_model_names(prepared, monkeypatch, order):
     monkeypatch.setattr(classifier, "PlaneClassifier", _model(order, mistaken={"femur"}))
-    run("planes")
+    run("planes", b"model")
     detail = json.loads((prepared / "metrics/planes_detail.json").read_text())
     recalls = {plane: scores["recall"]["value"] for plane, scores in detail["per_plane"].items()}
     assert recalls == {"abdomen": 1, "brain": 1, "femur": 0, "thorax": 1}
@@ -83,7 +83,7 @@ def test_probabilities_count_for_the_plane_that_the_model_names(prepared, monkey
 
 def test_headline_and_detail_agree_and_count_the_test_side(prepared, monkeypatch):
     monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES, mistaken={"femur"}))
-    run("planes")
+    run("planes", b"model")
     headline = json.loads((prepared / "metrics/planes.json").read_text())
     detail = json.loads((prepared / "metrics/planes_detail.json").read_text())
     assert (headline["n_images"], headline["n_patients"]) == (6, 3)
@@ -99,7 +99,7 @@ def test_headline_and_detail_agree_and_count_the_test_side(prepared, monkeypatch
 
 def test_each_table_of_plots_has_a_picture(prepared, monkeypatch):
     monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES))
-    run("planes")
+    run("planes", b"model")
     written = sorted(path.name for path in (prepared / "plots/planes").iterdir())
     assert written == [f"{name}.{form}" for name in ("confusion", "pr", "roc") for form in ("csv", "svg")]
 
@@ -108,7 +108,7 @@ def test_the_same_model_and_seed_give_the_same_bytes(prepared, monkeypatch):
     monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES, mistaken={"brain"}))
     found = []
     for _ in range(2):
-        run("planes")
+        run("planes", b"model")
         found.append(
             {path: path.read_bytes() for name in ("metrics", "plots") for path in (prepared / name).rglob("*.*")}
         )
@@ -121,4 +121,4 @@ def test_no_test_images_is_an_error(work):
         work / "data/planes/split/split.csv",
     )
     with pytest.raises(SonotraceError, match=r"planes: no test images; .*split\.planes\.salt"):
-        run("planes")
+        run("planes", b"model")

@@ -5,12 +5,12 @@ import importlib
 from sonotrace.cli.options import AllowUnknown, DataSet
 
 
-def run(stage: str, data_set: str) -> None:
-    """Run a stage, and record what the run took."""
+def run(stage: str, data_set: str, *given: bytes) -> None:
+    """Run a stage with what it is `given` besides, and record what the run took."""
     from sonotrace.running import runs
 
     with runs.recorded(stage, data_set):
-        importlib.import_module(f"sonotrace.stages.{stage}").run(data_set)
+        importlib.import_module(f"sonotrace.stages.{stage}").run(data_set, *given)
 
 
 def pull(data_set: DataSet) -> None:
@@ -52,16 +52,13 @@ def evaluate(data_set: DataSet, allow_unknown: AllowUnknown = False) -> None:
     """Measure a model on the test side, with intervals by patient."""
     from pathlib import Path
 
+    from sonotrace.lineage.known import read_current
     from sonotrace.params import load
 
-    model = Path(load().evaluate[data_set].model)
-    if allow_unknown:
-        print(f"evaluate: warning: {model} is loaded unchecked (--allow-unknown)", flush=True)
-    else:
-        from sonotrace.lineage.known import refuse_another
-
-        refuse_another(model, Path())
-    run("evaluate", data_set)
+    model = read_current(Path(load().evaluate[data_set].model), Path(), allow_unknown)
+    if not model.known:
+        print(f"evaluate: warning: {model.warning}", flush=True)
+    run("evaluate", data_set, model.content)
 
 
 STAGES = (pull, validate, split, prepare, augment, train_cnn, train_yolo, evaluate)

@@ -15,7 +15,8 @@ from typing import Any
 from sonotrace.errors import SonotraceError
 from sonotrace.export import record
 from sonotrace.export.record import Record
-from sonotrace.places import DATA_SETS, folder
+from sonotrace.kinds.kind import Kind
+from sonotrace.places import folder
 from sonotrace.running.outputs import building, write_json
 
 VERSIONS = ["http://mlcommons.org/croissant/1.0", "http://mlcommons.org/croissant/RAI/1.0"]
@@ -35,8 +36,8 @@ IMAGE_FIELDS = {
     "source_image": ("TEXT", "image that this one is an augmented copy of, as the exporting tool names it"),
     "width": ("INTEGER", "px; 0 where unknown"),
     "height": ("INTEGER", "px; 0 where unknown"),
-    "label": ("TEXT", "plane; empty where the data set has none"),
-    "labelled_by": ("TEXT", "where in the snapshot the label stands"),
+    "label": ("TEXT", "class as the snapshot writes it; empty where its labels are boxes"),
+    "labelled_by": ("TEXT", "where in the snapshot the label is"),
     "official_split": ("TEXT", "train, val or test, where the snapshot says so"),
     "scanner": ("TEXT", "make and model, where the snapshot says so"),
     "site": ("TEXT", "where it was taken, where the label table says so"),
@@ -44,7 +45,7 @@ IMAGE_FIELDS = {
     "mm_per_px_y": ("TEXT", "height of a pixel, mm, where the snapshot says so"),
     "refused": ("TEXT", "why the row could not be taken in, else empty"),
 }
-SPLIT_FIELDS = IMAGE_FIELDS | {"side": ("TEXT", "train, val or test; all images of a patient are on one side")}
+SPLIT_FIELDS = IMAGE_FIELDS | {"side": ("TEXT", "train, val or test; no patient is in more than one")}
 BOX_FIELDS = {
     "image": ("TEXT", "image id"),
     "file": ("TEXT", "path below the folder of images"),
@@ -62,11 +63,10 @@ def write(top: Path, out: Path) -> None:
     Raises SonotraceError where the workspace is not as recorded or `out` is there already.
     """
     record.require_new(out)
-    tables = [table for data_set in DATA_SETS for table in _tables(data_set)]
-    run = record.read(top, [*tables, *(f"{folder(data_set, 'pull')}/images" for data_set in DATA_SETS)])
+    run = record.read(top, lambda data_set, kind: [*_tables(data_set, kind), _images(data_set)])
     with building(out) as made:
         made.mkdir()
-        for data_set in DATA_SETS:
+        for data_set in run.data_sets:
             content = document(run, data_set)
             _validate(content, out / f"{data_set}.json")
             write_json(content, made / f"{data_set}.json")
@@ -79,7 +79,7 @@ def document(run: Record, data_set: str) -> dict[str, Any]:
     snapshot = run.snapshot(data_set)
     ctx = mlc.Context(conforms_to=VERSIONS[0])
     logging.getLogger("absl").setLevel(logging.ERROR)  # what is recommended, and nobody stated, it says on every call
-    tables = _tables(data_set)
+    tables = _tables(data_set, run.kind(data_set))
     resources: list[Any] = []
     for path, (name, what, _) in tables.items():
         file = run.file(path)
@@ -95,7 +95,6 @@ def document(run: Record, data_set: str) -> dict[str, Any]:
                 sha256=file.sha256,
             )
         )
-    images = f"{folder(data_set, 'pull')}/images"
     endings = _endings(run.top / folder(data_set, "pull") / "manifest.csv")
     resources.append(
         mlc.FileSet(
@@ -104,7 +103,7 @@ def document(run: Record, data_set: str) -> dict[str, Any]:
             name="images",
             description=f"{snapshot['images']} images; fingerprint of the snapshot: {snapshot['fingerprint']}",
             encoding_formats=sorted({FORMATS[ending.lower()] for ending in endings}),
-            includes=[f"{images}/**/*{ending}" for ending in endings],
+            includes=[f"{_images(data_set)}/**/*{ending}" for ending in endings],
         )
     )
     metadata = mlc.Metadata(
@@ -126,14 +125,18 @@ def document(run: Record, data_set: str) -> dict[str, Any]:
     return content
 
 
-def _tables(data_set: str) -> dict[str, tuple[str, str, Mapping[str, tuple[str, str]]]]:
+def _images(data_set: str) -> str:
+    return f"{folder(data_set, 'pull')}/images"
+
+
+def _tables(data_set: str, kind: Kind) -> dict[str, tuple[str, str, Mapping[str, tuple[str, str]]]]:
     """Return path -> name, what a row is, and columns, of the tables that describe a snapshot."""
     pull, split = folder(data_set, "pull"), folder(data_set, "split")
     tables: dict[str, tuple[str, str, Mapping[str, tuple[str, str]]]] = {
         f"{pull}/manifest.csv": ("manifest", "one row per row or image of the snapshot, as it came", IMAGE_FIELDS),
         f"{split}/split.csv": ("split", "the rows that were used, with their side", SPLIT_FIELDS),
     }
-    if data_set == "structures":
+    if kind.has_boxes:
         tables[f"{pull}/boxes.csv"] = ("boxes", "one row per box, in px of the image as it came", BOX_FIELDS)
     return tables
 

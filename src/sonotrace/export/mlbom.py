@@ -13,23 +13,15 @@ from uuid import NAMESPACE_URL, uuid5
 from sonotrace import __version__
 from sonotrace.errors import SonotraceError
 from sonotrace.export import LICENCE, LIMITS, record
+from sonotrace.export.kinds import words
 from sonotrace.export.record import Record
 from sonotrace.export.requirements import packages
-from sonotrace.places import DATA_SETS, MODELS, TRAININGS
+from sonotrace.kinds.kind import Kind
 from sonotrace.records.lock import flat, text
 from sonotrace.running.outputs import write_bytes
 
 PROPERTY = "sonotrace:"
 ROOT = "sonotrace"
-TASK = {"planes": "image classification", "structures": "object detection"}
-PURPOSE = {
-    "planes": "names the standard plane of a fetal ultrasound image",
-    "structures": "finds brain structures in a fetal ultrasound image, as boxes",
-}
-NOT_KNOWN = {
-    "planes": "It calls any image one of its planes, also an image of none of them.",
-    "structures": "The file is a pickle: reading it runs code in it.",
-}
 
 
 def write(top: Path, out: Path) -> None:
@@ -88,8 +80,8 @@ def _bom(run: Record) -> Any:
     )
     bom.metadata.component, bom.metadata.timestamp = root, run.date
     needed = []
-    for data_set in DATA_SETS:
-        snapshot, file = run.snapshot(data_set), run.file(MODELS[data_set].as_posix())
+    for data_set in run.data_sets:
+        snapshot, file = run.snapshot(data_set), run.file(run.model(data_set))
         data = Component(
             bom_ref=f"data:{data_set}",
             name=data_set,
@@ -101,14 +93,14 @@ def _bom(run: Record) -> Any:
         )
         model = Component(
             bom_ref=f"model:{data_set}",
-            name=MODELS[data_set].name,
+            name=Path(run.model(data_set)).name,
             version=run.commit.id,
             type=ComponentType.MACHINE_LEARNING_MODEL,
             hashes=[sha256(file.sha256)],
-            description=PURPOSE[data_set],
+            description=words(run.kind(data_set)).purpose,
             properties=[
                 Property(name=f"{PROPERTY}{key}", value=_shown(value))
-                for key, value in flat(run.steps[TRAININGS[data_set]].parameters).items()
+                for key, value in flat(run.trained(data_set).parameters).items()
             ],
         )
         bom.components |= {data, model}
@@ -131,22 +123,21 @@ def _bom(run: Record) -> Any:
 
 
 def _card(run: Record, data_set: str) -> dict[str, Any]:
-    scores = run.scores(data_set)
-    trained = run.steps[TRAININGS[data_set]].parameters[TRAININGS[data_set]]
+    scores, kind = run.scores(data_set), run.kind(data_set)
     return {
         "modelParameters": {
             "approach": {"type": "supervised"},
-            "task": TASK[data_set],
+            "task": words(kind).task,
             "architectureFamily": "convolutional neural network",
-            "modelArchitecture": _shown(trained["architecture" if data_set == "planes" else "weights"]),
+            "modelArchitecture": _shown(run.settings(data_set)[words(kind).architecture]),
             "datasets": [{"ref": f"data:{data_set}"}],
         },
-        "quantitativeAnalysis": {"performanceMetrics": list(_metrics(scores))},
+        "quantitativeAnalysis": {"performanceMetrics": list(_metrics(scores, kind))},
         "considerations": {
-            "useCases": [f"Research: {PURPOSE[data_set]}."],
+            "useCases": [f"Research: {words(kind).purpose}."],
             "technicalLimitations": [
                 LIMITS,
-                NOT_KNOWN[data_set],
+                words(kind).limit,
                 f"Measured on {_measured_on(scores)} of one data snapshot; intervals: {scores['interval']}.",
                 "The scores say nothing of other scanners, operators and populations.",
             ],
@@ -155,7 +146,7 @@ def _card(run: Record, data_set: str) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    """Write a parameter's value; weights may stand anywhere on this machine, which is nobody's business."""
+    """Write a parameter's value; of weights somewhere on this machine, only their file name."""
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else text(value)
 
 
@@ -164,9 +155,9 @@ def _measured_on(scores: dict[str, Any]) -> str:
     return ", ".join(counts)
 
 
-def _metrics(scores: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _metrics(scores: dict[str, Any], kind: Kind) -> Iterator[dict[str, Any]]:
     """Yield each score with its interval; one that could not be computed has no value."""
-    groups = {"overall": scores["overall"], **scores.get("per_plane", {}), **scores.get("per_structure", {})}
+    groups = {"overall": scores["overall"], **scores[kind.per_class]}
     for name, group in groups.items():
         for score, figure in group.items():
             if score == "n" or figure["value"] is None:

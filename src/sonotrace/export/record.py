@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,11 +12,13 @@ from typing import Any
 
 import yaml
 
+from sonotrace import kinds
 from sonotrace.errors import SonotraceError
+from sonotrace.kinds.kind import Kind
 from sonotrace.lineage.verify import current, other_parameters, unlike
-from sonotrace.places import DATA_SETS, METRICS, MODELS, REPORTS
+from sonotrace.places import METRICS, REPORTS
 from sonotrace.records.history import LOCK, Commit, History
-from sonotrace.records.lock import Link, Step
+from sonotrace.records.lock import Link, Step, data_sets, flat, training
 
 GRAPH = "dvc.yaml"
 PARAMETERS = "params.yaml"
@@ -46,6 +48,34 @@ class Record:
         """Return the commit's author date, in UTC: formats ask for a date, and this one stays what it is."""
         return datetime.fromisoformat(self.commit.date).astimezone(UTC)
 
+    @cached_property
+    def data_sets(self) -> list[str]:
+        """Return the names of the run's data sets, in the order of its lock."""
+        return data_sets(self.steps)
+
+    def kind(self, data_set: str) -> Kind:
+        """Return the kind of a data set, as its pull ran with it."""
+        return kind_of(data_set, self.steps)
+
+    def model(self, data_set: str) -> str:
+        """Return the path of a data set's model."""
+        return self.kind(data_set).model(data_set).as_posix()
+
+    def trained(self, data_set: str) -> Step:
+        """Return the step that trained a data set's model."""
+        return _training(self.steps, data_set)
+
+    def settings(self, data_set: str) -> dict[str, Any]:
+        """Return the training's own parameters by name, without the section that they were in."""
+        step = self.trained(data_set)
+        section = step.stage.partition("@")[0]
+        own = (f"{section}.{data_set}.", f"{section}.")  # locks before there was a part for each data set have no name
+        return {
+            key.removeprefix(next(one for one in own if key.startswith(one))): value
+            for key, value in flat(step.parameters).items()
+            if key.startswith(own)
+        }
+
     def snapshot(self, data_set: str) -> dict[str, Any]:
         """Return what pull said of a snapshot: source, version, fingerprint, licence, counts."""
         return self._json(REPORTS / data_set / "snapshot.json")
@@ -74,23 +104,24 @@ class Record:
         return content
 
 
-def read(top: Path, data: Collection[str] = ()) -> Record:
+def read(top: Path, data: Callable[[str, Kind], Collection[str]] = lambda *_: ()) -> Record:
     """Return the run that is checked out in the folder `top`.
 
     Every file below is hashed again, and raises SonotraceError where it is not what `dvc.lock` names:
-    code, sources, models, metrics, reports, plots, and of the tables and images those in `data`. The
-    lock, the graph, the parameters and the requirements must be as committed, and the lock must hold
+    code, sources, models, metrics, reports, plots, and of each data set the tables and images that `data`
+    names. The lock, the graph, the parameters and the requirements must be as committed, and the lock must hold
     one run, not parts of two.
     """
     text, steps = current(top)
+    needed = [path for data_set in data_sets(steps) for path in data(data_set, kind_of(data_set, steps))]
     history = History(top)
     record = Record(top, history.head, steps)
     faults = chain(
         _uncommitted(top, history, text),
-        _lacking(steps, data),
+        _lacking(steps, needed),
         _mixed(steps),
         _other_sources(steps, top),
-        unlike(_stated(steps, top, data), top, history),
+        unlike(_stated(steps, top, needed), top, history),
         other_parameters(steps, top),
     )
     for fault in faults:
@@ -106,11 +137,27 @@ def _uncommitted(top: Path, history: History, lock: bytes) -> Iterator[str]:
             yield f"{name}: not as in the last commit"
 
 
+def kind_of(data_set: str, steps: Mapping[str, Step]) -> Kind:
+    """Return the kind of a data set, as a lock says that its pull ran."""
+    return kinds.of(data_set, flat(steps[f"pull@{data_set}"].parameters))
+
+
+def _training(steps: Mapping[str, Step], data_set: str) -> Step:
+    step = training(steps, data_set)
+    if step is None:
+        raise SonotraceError(f"{LOCK}: names no model of {data_set}; `dvc repro` makes it")
+    return step
+
+
 def _lacking(steps: Mapping[str, Step], data: Collection[str]) -> Iterator[str]:
-    reports = [REPORTS / name / f"{what}.json" for name in DATA_SETS for what in ("snapshot", "split")]
-    scores = [METRICS / f"{name}_detail.json" for name in DATA_SETS]
+    own = data_sets(steps)
+    if not own:
+        yield f"{LOCK}: names no data set"
+    models = [kind_of(name, steps).model(name) for name in own]
+    reports = [REPORTS / name / f"{what}.json" for name in own for what in ("snapshot", "split")]
+    scores = [METRICS / f"{name}_detail.json" for name in own]
     named = {link.path for step in steps.values() for link in step.outputs}
-    for path in [*(path.as_posix() for path in [*MODELS.values(), *reports, *scores]), *data]:
+    for path in [*(path.as_posix() for path in [*models, *reports, *scores]), *data]:
         if path not in named:
             yield f"{LOCK}: does not name {path}"
 

@@ -13,7 +13,7 @@ from sonotrace.errors import SonotraceError
 from sonotrace.export import LICENCE, LIMITS, record
 from sonotrace.export.record import GRAPH, PARAMETERS, REQUIREMENTS, Record
 from sonotrace.export.requirements import packages
-from sonotrace.places import DATA_SETS, MODELS, REPORTS
+from sonotrace.places import REPORTS
 from sonotrace.records.history import LOCK
 from sonotrace.running.outputs import building
 
@@ -72,7 +72,7 @@ def _crate(run: Record) -> Any:
     workflow = _workflow(crate, run)
     root["mainEntity"] = workflow
     parameters = _file(crate, run, PARAMETERS, "Every value that decides something")
-    snapshots = [_snapshot(crate, run, data_set) for data_set in DATA_SETS]
+    snapshots = [_snapshot(crate, run, data_set) for data_set in run.data_sets]
     results = [_file(crate, run, path, what) for path, what in _results(run).items()]
     workflow["input"] = [_slot(crate, entity) for entity in [parameters, *snapshots]]
     workflow["output"] = [_slot(crate, entity) for entity in results]
@@ -130,7 +130,7 @@ def _workflow(crate: Any, run: Record) -> Any:
 
 def _results(run: Record) -> dict[str, str]:
     """Return path -> description of the models, metrics and reports; not of tables, since the ledger names patients."""
-    models = {path.as_posix(): data_set for data_set, path in MODELS.items()}
+    models = {run.model(data_set): data_set for data_set in run.data_sets}
     found = {}
     for link in run.outputs():
         if link.path in models:

@@ -4,14 +4,17 @@ The signature of `models/planes.keras` is `models/planes.keras.sig`, a Sigstore 
 statement of the file's name and sha256. Two signatures of one file differ, so DVC does not track them.
 """
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sonotrace.errors import SonotraceError
-from sonotrace.lineage.verify import current, unlike
-from sonotrace.places import MODELS
-from sonotrace.records.history import History
+from sonotrace.export.record import kind_of
+from sonotrace.lineage.verify import current
+from sonotrace.models.files import private_copy
+from sonotrace.records.history import LOCK
+from sonotrace.records.lock import Step, data_sets
 from sonotrace.running.outputs import PART
 
 PASSWORD = "SONOTRACE_KEY_PASSWORD"  # noqa: S105  the name of the variable
@@ -21,40 +24,61 @@ MAKE_PUBLIC = "`openssl ec -pubout` makes it from the private one"
 
 
 def beside(model: Path) -> Path:
-    """Return where a model's signature stands."""
+    """Return where a model's signature is."""
     return model.with_name(f"{model.name}.sig")
 
 
 def sign(key: Path, top: Path) -> list[Path]:
-    """Sign each model with the private key in the PEM file `key`; return the signature files.
+    """Sign each model that `dvc.lock` names with the private key in the PEM file `key`; return the signature files.
 
-    Raises SonotraceError where a model is not the one that `dvc.lock` names, or the key cannot be used.
+    What is signed are the bytes that were checked, whatever the file holds by then. Raises SonotraceError where
+    a model is not the one that `dvc.lock` names, or the key cannot be used.
     """
-    from model_signing import hashing, signing
+    from model_signing import signing
 
     _, steps = current(top)
-    wanted = {path.as_posix() for path in MODELS.values()}
-    named = [link for step in steps.values() for link in step.outputs if link.path in wanted]
-    for path in sorted(wanted - {link.path for link in named}):
-        raise SonotraceError(f"dvc.lock: does not name {path}; `dvc repro` makes it")
-    for fault in unlike(named, top, History(top)):
-        raise SonotraceError(f"{fault}; nothing was signed: restore it, or `dvc repro`")
+    checked = {model: _checked(model, steps, top) for model in _models(steps)}
+    if not checked:
+        raise SonotraceError("dvc.lock: names no data set, so there is no model to sign; `dvc repro` makes one")
     password = os.environ.get(PASSWORD)
     try:
-        # DVC may link models from its cache.
-        config = signing.Config().set_hashing_config(hashing.Config().set_allow_symlinks(True))
         # The library says `str`, and hands it on to a function that takes bytes.
-        config.use_elliptic_key_signer(private_key=key, password=password.encode() if password else None)  # type: ignore[arg-type]
+        config = signing.Config().use_elliptic_key_signer(
+            private_key=key,
+            password=password.encode() if password else None,  # type: ignore[arg-type]
+        )
     except (ValueError, TypeError, AttributeError) as error:
         raise SonotraceError(_unusable(key, error, password)) from None
     written = []
-    for model in MODELS.values():
+    for model, content in checked.items():
         signature = beside(model)
         part = signature.with_name(signature.name + PART)
-        config.sign(top / model, top / part)
+        with private_copy(content, model) as copy:
+            config.sign(copy, top / part)
         (top / part).replace(top / signature)
         written.append(signature)
     return written
+
+
+def _models(steps: Mapping[str, Step]) -> list[Path]:
+    """Return the models of a lock's data sets, trained or not."""
+    return [kind_of(data_set, steps).model(data_set) for data_set in data_sets(steps)]
+
+
+def _checked(model: Path, steps: Mapping[str, Step], top: Path) -> bytes:
+    """Return the bytes of a model; raises SonotraceError where they are not those that the lock names."""
+    links = [link for step in steps.values() for link in step.outputs if link.path == model.as_posix()]
+    if not links:
+        raise SonotraceError(f"dvc.lock: does not name {model}; `dvc repro` makes it")
+    try:
+        content = (top / model).read_bytes()
+    except FileNotFoundError:
+        raise SonotraceError(f"{model}: missing; nothing was signed: `dvc checkout {model}` restores it") from None
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != links[0].md5:
+        raise SonotraceError(
+            f"{model}: altered; not what dvc.lock names; nothing was signed: restore it, or `dvc repro`"
+        )
+    return content
 
 
 def _unusable(key: Path, error: Exception, password: str | None) -> str:
@@ -79,7 +103,7 @@ def problems(key: Path, top: Path) -> Iterator[str]:
         config = verifying.Config().use_elliptic_key_verifier(public_key=key)
     except (ValueError, AttributeError):
         raise SonotraceError(f"{key}: not a public key on P-256, P-384 or P-521, as PEM; {MAKE_PUBLIC}") from None
-    for model in MODELS.values():
+    for model in _signed(top):
         signature = beside(model)
         if not (top / model).is_file():
             yield f"{model}: missing; `dvc checkout {model}` or whoever signed it has it"
@@ -93,6 +117,20 @@ def problems(key: Path, top: Path) -> Iterator[str]:
             yield _refused(model, signature, key, str(error))
         except (KeyError, TypeError, AttributeError, IndexError):
             yield f"{signature}: not a signature; `sonotrace sign --key KEY.pem` makes one"
+
+
+def _signed(top: Path) -> list[Path]:
+    """Return the models that should have a signature: those that the lock names, and those beside a signature.
+
+    Whoever got the models alone has no lock. Raises SonotraceError where there is neither.
+    """
+    lock = top / LOCK
+    named = _models(current(top)[1]) if lock.is_file() else []
+    beside_one = [path.relative_to(top).with_suffix("") for path in sorted((top / "models").glob("*.sig"))]
+    found = list(dict.fromkeys([*named, *beside_one]))
+    if not found:
+        raise SonotraceError(f"{LOCK}: not there, and no signature in models; go to the folder that has them")
+    return found
 
 
 def _refused(model: Path, signature: Path, key: Path, reason: str) -> str:

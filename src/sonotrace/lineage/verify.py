@@ -16,9 +16,10 @@ from sonotrace.errors import SonotraceError
 from sonotrace.params import load
 from sonotrace.places import METRICS, folder
 from sonotrace.records.history import LOCK, History, folder_md5
-from sonotrace.records.lock import Link, Step, flat, read
+from sonotrace.records.lock import Link, Step, data_sets, flat, read
 from sonotrace.records.store import Store, md5_of
 from sonotrace.running.parallel import in_order
+from sonotrace.scores.report import files
 from sonotrace.tables import read_table
 
 IGNORED = ("__pycache__", ".snakemake_timestamp")
@@ -37,7 +38,7 @@ def problems(top: Path) -> Iterator[str]:
         yield f"{LOCK}: not as in the last commit; commit it after `dvc repro`, or restore it with git"
     yield from unlike({link for step in found.values() for link in step.links}, top, history)
     yield from other_parameters(found, top)
-    for data_set in load().data_sets:
+    for data_set in data_sets(found):
         yield from _manifest(data_set)
         yield from _metrics(data_set)
 
@@ -116,19 +117,19 @@ def _manifest(data_set: str) -> Iterator[str]:
 
 def _metrics(data_set: str) -> Iterator[str]:
     """Compute metrics again from stored predictions."""
-    everything = load()
-    params, kind = everything.evaluate[data_set], everything.kind(data_set)
-    files = [METRICS / f"{data_set}.json", METRICS / f"{data_set}_detail.json"]
+    params = load()
+    evaluation, kind = params.evaluate[data_set], params.kind(data_set)
     try:
         predictions = read_table(folder(data_set, "evaluate") / "predictions.csv")
         table = read_table(folder(data_set, "split") / "split.csv")
         test = table[table["side"] == "test"].reset_index(drop=True)
         boxes = read_table(folder(data_set, "prepare") / "boxes.csv")
-        again = scores.of(kind).metrics(predictions, test, boxes, params)
+        again = files(*scores.of(kind).metrics(predictions, test, boxes, evaluation))
     except (SonotraceError, ValueError, KeyError) as error:
-        yield f"{files[0]}: cannot be computed again ({' '.join(str(error).split())})"
+        yield f"{METRICS / data_set}.json: cannot be computed again ({' '.join(str(error).split())})"
         return
-    for file, computed in zip(files, again, strict=True):
+    for ending, computed in again.items():
+        file = METRICS / f"{data_set}{ending}.json"
         if _read(file) != json.loads(json.dumps(computed)):
             yield f"{file}: not what the stored predictions give"
 

@@ -18,9 +18,9 @@ BATCH = 32
 class PlaneClassifier:
     """A model of train_cnn with the names and the preparation that its file states."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the model file; raises SonotraceError where it is missing or not one of ours."""
-        self._model, entry = read_keras(path)
+    def __init__(self, content: bytes, path: Path) -> None:
+        """Load the bytes of a model file, called `path` in messages; raises SonotraceError for other files."""
+        self._model, entry = read_keras(content, path)
         self.planes: tuple[str, ...] = tuple(entry["planes"])
         self.preparation = Preparation.from_mapping(entry["prepare"])
 
@@ -33,13 +33,14 @@ class PlaneClassifier:
         return np.concatenate(parts).astype(np.float64)
 
 
-def predictions(model: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+def predictions(content: bytes, path: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
     """Return the planes' probabilities of each test image, as `scores.planes` takes them, six decimals.
 
+    `content` are the bytes of the model file, called `path` in messages.
     `test` has the columns image, patient and label; the folder `prepared` holds `<image>.png`.
     """
     with native_noise_hidden():
-        classifier = PlaneClassifier(model)
+        classifier = PlaneClassifier(content, path)
     parts = []
     with bar("predict", len(test)) as advance:
         for at in range(0, len(test), BATCH):

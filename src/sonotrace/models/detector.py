@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sonotrace.images.boxes import Boxes
 from sonotrace.images.grey import Grey, read_grey
 from sonotrace.images.preparation import Preparation
-from sonotrace.models.files import read_yolo_entry
+from sonotrace.models.files import private_copy, read_yolo_entry
 from sonotrace.running.environment import quiet_ultralytics
 from sonotrace.running.progress import bar, native_noise_hidden
 from sonotrace.tables import FOUND_BOX_COLUMNS
@@ -37,11 +37,11 @@ class Detections:
 class StructureDetector:
     """A model of train_yolo with the names and the preparation that its file states."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the model file; raises SonotraceError where it is missing or not one of ours."""
-        entry = read_yolo_entry(path)
-        with native_noise_hidden():
-            self._model = quiet_ultralytics()(path, task="detect")
+    def __init__(self, content: bytes, path: Path) -> None:
+        """Load the bytes of a model file, called `path` in messages; raises SonotraceError for other files."""
+        entry = read_yolo_entry(content, path)
+        with native_noise_hidden(), private_copy(content, path.with_suffix(".pt")) as copy:
+            self._model = quiet_ultralytics()(copy, task="detect")
         self.preparation = Preparation.from_mapping(entry["prepare"])
         self._imgsz: int = entry["imgsz"]
 
@@ -64,12 +64,13 @@ class StructureDetector:
         return found
 
 
-def predictions(model: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+def predictions(content: bytes, path: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
     """Return the boxes found in each test image, as `scores.structures` takes them, four decimals.
 
+    `content` are the bytes of the model file, called `path` in messages.
     `test` has the column image; the folder `prepared` holds `<image>.png`, and boxes are in px of it.
     """
-    detector = StructureDetector(model)
+    detector = StructureDetector(content, path)
     rows: list[tuple[Any, ...]] = []
     with bar("predict", len(test)) as advance:
         for image in test["image"]:

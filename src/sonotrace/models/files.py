@@ -7,8 +7,12 @@ trained with, so that a model file is used as it was trained, wherever it goes.
 import io
 import json
 import re
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from sonotrace.errors import SonotraceError
@@ -60,18 +64,33 @@ def _renumbered(config: str) -> str:
     )
 
 
-def read_keras(path: Path) -> tuple[Any, dict[str, Any]]:
-    """Read a `.keras` file in Keras' safe mode; return the model and its `sonotrace` entry."""
+def read_keras(content: bytes, path: Path) -> tuple[Any, dict[str, Any]]:
+    """Load the bytes of a `.keras` file in Keras' safe mode; return the model and its `sonotrace` entry.
+
+    `path` is named in messages only: what was checked is loaded, whatever the file holds by now. Raises
+    SonotraceError where the bytes are not a model of train_cnn.
+    """
     import keras
 
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entry = json.loads(archive.read("metadata.json"))["sonotrace"]
-    except FileNotFoundError:
-        raise SonotraceError(f"{path}: no such model; run `dvc repro train_cnn` to make it") from None
     except (zipfile.BadZipFile, KeyError, ValueError):
         raise SonotraceError(f"{path}: not a model of train_cnn; run `dvc repro train_cnn` to make one") from None
-    return keras.models.load_model(path, compile=False), entry
+    with private_copy(content, path.with_suffix(".keras")) as copy:
+        return keras.models.load_model(copy, compile=False), entry
+
+
+@contextmanager
+def private_copy(content: bytes, path: Path) -> Iterator[Path]:
+    """Give a file of this content and of the name of `path`, in a folder that only this user can enter.
+
+    For libraries that load from paths only; the folder is deleted afterwards.
+    """
+    with tempfile.TemporaryDirectory(prefix="sonotrace-") as folder:  # made with mode 0700
+        copy = Path(folder) / path.name
+        copy.write_bytes(content)
+        yield copy
 
 
 def write_yolo(trained: Path, entry: dict[str, Any], path: Path) -> None:
@@ -93,16 +112,15 @@ def write_yolo(trained: Path, entry: dict[str, Any], path: Path) -> None:
     write_bytes(buffer.getvalue(), path)
 
 
-def read_yolo_entry(path: Path) -> dict[str, Any]:
-    """Return the `sonotrace` entry of a detector file.
+def read_yolo_entry(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the `sonotrace` entry of a detector file, given its bytes; `path` is named in messages only.
 
-    The file is a pickle, which runs code when read: give it only files of your own pipeline.
+    The file is a pickle, which runs code when loaded: give it only bytes of your own pipeline
+    (`lineage.known`). Raises SonotraceError where they are not a model of train_yolo.
     """
     import torch
 
     try:
-        return dict(torch.load(path, map_location="cpu", weights_only=False)["sonotrace"])
-    except FileNotFoundError:
-        raise SonotraceError(f"{path}: no such model; run `dvc repro train_yolo` to make it") from None
-    except (KeyError, TypeError, RuntimeError, EOFError, ModuleNotFoundError):
+        return dict(torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)["sonotrace"])
+    except (KeyError, TypeError, RuntimeError, EOFError, ModuleNotFoundError, UnpicklingError):
         raise SonotraceError(f"{path}: not a model of train_yolo; run `dvc repro train_yolo` to make one") from None

@@ -15,7 +15,7 @@ from sonotrace.errors import SonotraceError
 from sonotrace.kinds.kind import Kind
 from sonotrace.kinds.planes import KIND as PLANES
 from sonotrace.kinds.structures import KIND as STRUCTURES
-from sonotrace.lineage.known import refuse_unknown, unknown
+from sonotrace.lineage.known import TrustedModel, read_model
 from sonotrace.predict.prediction import Models, Prediction, Search, image_files, predict
 from sonotrace.running.progress import bar, native_noise_hidden, say
 
@@ -52,19 +52,21 @@ def run(
     files, missing = _files(paths)
     if outputs.sort_into and chosen.planes is None:
         raise SonotraceError("predict: --sort-into needs a plane classifier; `dvc repro train_cnn` trains one")
-    if not allow_unknown:
-        refuse_unknown(chosen.files, repository)
-    unchecked = [str(model) for model in unknown(chosen.files, repository)] if allow_unknown else []
-    for model in unchecked:
-        warning = f"warning: {model}: no dvc.lock names this model (--allow-unknown)"
-        print(warning, file=sys.stderr if outputs.as_json else sys.stdout, flush=True)
-    models = _load(chosen)
+    trusted = {path: read_model(path, repository, allow_unknown) for path in chosen.files}
+    for model in trusted.values():
+        if model.warning:
+            print(f"warning: {model.warning}", file=sys.stderr if outputs.as_json else sys.stdout, flush=True)
+    trust = {
+        "unknown_models": [str(model.path) for model in trusted.values() if not model.known],
+        "uncommitted_models": [str(model.path) for model in trusted.values() if model.known and not model.committed],
+    }
+    models = _load(chosen, trusted)
     counts: Counter[str] = Counter()
     drawn: set[str] = set()
     with bar("predict", len(files), to_stderr=True) as advance:
         for prediction, image in predict(files, models, search):
             if outputs.as_json:
-                print(json.dumps(prediction.as_json() | {"unknown_models": unchecked}, ensure_ascii=False), flush=True)
+                print(json.dumps(prediction.as_json() | trust, ensure_ascii=False), flush=True)
             else:
                 _show(prediction)
             if image is not None:
@@ -121,7 +123,7 @@ def _files(paths: Sequence[Path]) -> tuple[list[Path], int]:
     return files, len(missing)
 
 
-def _load(chosen: Chosen) -> Models:
+def _load(chosen: Chosen, trusted: dict[Path, TrustedModel]) -> Models:
     # TensorFlow and PyTorch in one process can crash, and the detector needs PyTorch, so Keras uses it too.
     os.environ["KERAS_BACKEND"] = "torch"
     from sonotrace.models.classifier import PlaneClassifier
@@ -129,8 +131,8 @@ def _load(chosen: Chosen) -> Models:
 
     with native_noise_hidden():
         return Models(
-            PlaneClassifier(chosen.planes) if chosen.planes else None,
-            StructureDetector(chosen.structures) if chosen.structures else None,
+            PlaneClassifier(trusted[chosen.planes].content, chosen.planes) if chosen.planes else None,
+            StructureDetector(trusted[chosen.structures].content, chosen.structures) if chosen.structures else None,
         )
 
 

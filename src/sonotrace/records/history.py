@@ -2,22 +2,18 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from sonotrace.errors import SonotraceError
 
 LOCK = "dvc.lock"
-_STAGE = re.compile(rb"^  ([^\s:]+):\n", re.MULTILINE)
-"""Where the entry of a stage begins in a lock, as DVC writes it."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +29,36 @@ class Commit:
     """Branches, tags and experiments, as `branch main`, `tag v1`, `experiment wiry-gnat`."""
 
 
+@dataclass(frozen=True)
+class Lock:
+    """A distinct `dvc.lock`."""
+
+    text: bytes
+    commits: list[Commit]
+    """The commits that hold it, newest first; none for the workspace's lock where no commit holds the same."""
+
+    @property
+    def is_committed(self) -> bool:
+        """Return whether any commit holds it."""
+        return bool(self.commits)
+
+
 class History:
-    """The history of a repository, read once."""
+    """The history of a checkout, read once. Paths are relative to the checkout's top folder, `top`."""
 
     def __init__(self, repo: Path) -> None:
-        """Open the repository that `repo` lies in; raises SonotraceError where there is none."""
-        self._at = repo
-        try:
-            self.top = Path(self._git("rev-parse", "--show-toplevel").decode().strip())
-        except (OSError, subprocess.CalledProcessError):
-            raise SonotraceError(f"{repo}: in no git repository; name a clone with --repo") from None
+        """Open the checkout that `repo` lies in; raises SonotraceError where there is none.
+
+        The checkout may be a subfolder of a larger git repository (`dvc init --subdir`).
+        """
+        git_top = _git_top(repo)
+        self.top = next((one for one in _upwards(repo, git_top) if (one / ".dvc").is_dir()), git_top)
+        """Where `.dvc` is, and `dvc.lock`."""
+        self._prefix = self._git("rev-parse", "--show-prefix").decode().strip("\n")
 
     @property
     def is_shallow(self) -> bool:
-        """Say whether older commits are missing."""
+        """Return whether older commits are missing."""
         return self._git("rev-parse", "--is-shallow-repository").strip() == b"true"
 
     @property
@@ -62,48 +74,34 @@ class History:
         """Return id -> commit for all that is reachable from any ref, newest first."""
         names = self._names()
         text = self._git("log", "--all", "--topo-order", "--format=%H%x00%an%x00%aI%x00%s").decode(errors="replace")
-        fields = (line.split("\0") for line in text.splitlines())
+        fields = (line.split("\0") for line in text.split("\n") if line)
         return {row[0]: Commit(row[0], row[1], row[2], row[3], sorted(names[row[0]])) for row in fields}
 
     @cached_property
-    def locks(self) -> dict[str, list[str]]:
-        """Return blob id -> ids of the commits that hold this `dvc.lock`, newest first."""
-        found: dict[str, list[str]] = defaultdict(list)
-        asked = "".join(f"{commit}:{LOCK}\n" for commit in self.commits)
+    def locks(self) -> list[Lock]:
+        """Return every distinct `dvc.lock`: that of the workspace first if it is not committed, then newest first."""
+        holders: dict[str, list[Commit]] = defaultdict(list)
+        asked = "".join(f"{self._at(commit, LOCK)}\n" for commit in self.commits)
         answers = self._git("cat-file", "--batch-check=%(objectname) %(objecttype)", text=asked.encode())
-        for commit, answer in zip(self.commits, answers.decode().splitlines(), strict=True):
+        for commit, answer in zip(self.commits.values(), answers.decode().splitlines(), strict=True):
             if answer.endswith(" blob"):
-                found[answer.split()[0]].append(commit)
-        return dict(found)
+                holders[answer.split()[0]].append(commit)
+        committed = [Lock(text, holders[blob]) for blob, text in self.blobs(holders)]
+        workspace = self.top / LOCK
+        text = workspace.read_bytes() if workspace.is_file() else b""
+        if not text or any(text == lock.text for lock in committed):
+            return committed
+        return [Lock(text, []), *committed]
 
-    @cached_property
-    def texts(self) -> dict[str, bytes]:
-        """Return blob id -> text of every distinct `dvc.lock`."""
-        return dict(self.blobs(self.locks))
-
-    def holding(self, md5: str) -> list[str]:
-        """Return the blobs of the locks that name `md5`, as a file's or a folder's hash."""
+    def holding(self, md5: str) -> list[Lock]:
+        """Return the locks that name `md5`, as a file's or a folder's hash."""
         wanted = md5.encode()
-        return [blob for blob, text in self.texts.items() if wanted in text]
+        return [lock for lock in self.locks if wanted in lock.text]
 
     def folders(self) -> set[str]:
         """Return the md5 of every folder that some lock names."""
-        return {
-            match[:32].decode() for text in self.texts.values() for match in re.findall(rb"([0-9a-f]{32}\.dir)", text)
-        }
-
-    def lock(self, blob: str, stages: tuple[str, ...] = ("",)) -> dict[str, Any]:
-        """Parse one lock, of it only the stages whose name begins with one of `stages`.
-
-        Parsing is what takes the time, so what several locks say alike is parsed once.
-        """
-        head, *rest = _STAGE.split(self.texts[blob])
-        if not rest:
-            found = _parsed(head)
-            return found if isinstance(found, dict) else {}
-        named = zip(rest[::2], rest[1::2], strict=True)
-        chosen = [(name.decode(), entry) for name, entry in named if name.decode().startswith(stages)]
-        return {"stages": {name: _parsed(entry) for name, entry in chosen}}
+        found = (re.findall(rb"([0-9a-f]{32})\.dir", lock.text) for lock in self.locks)
+        return {md5.decode() for hashes in found for md5 in hashes}
 
     def resolve(self, name: str) -> list[str]:
         """Return the commit that a name stands for, as git understands it, or else the experiments of that name."""
@@ -117,7 +115,7 @@ class History:
     def file(self, commit: str, path: str) -> bytes | None:
         """Return the bytes of a file in a commit, or None where it has none."""
         try:
-            return self._git("cat-file", "blob", f"{commit}:{path}")
+            return self._git("cat-file", "blob", self._at(commit, path))
         except subprocess.CalledProcessError:
             return None
 
@@ -164,13 +162,36 @@ class History:
                 names[ids[-1]].append(f"experiment {rest.rpartition('/')[2]}")
         return names
 
+    def _at(self, commit: str, path: str) -> str:
+        """Name a file of a commit as git understands it: by its path from the repository's top folder."""
+        return f"{commit}:{self._prefix}{path}"
+
     def _git(self, *arguments: str, text: bytes | None = None) -> bytes:
-        return subprocess.run(["git", "-C", self._at, *arguments], input=text, capture_output=True, check=True).stdout
+        return _git(self.top, *arguments, text=text)
 
 
-@lru_cache(maxsize=4096)
-def _parsed(text: bytes) -> Any:
-    return yaml.load(text, Loader=yaml.CSafeLoader)
+def _git(at: Path, *arguments: str, text: bytes | None = None) -> bytes:
+    return subprocess.run(["git", "-C", at, *arguments], input=text, capture_output=True, check=True).stdout
+
+
+def _git_top(repo: Path) -> Path:
+    try:
+        return Path(os.fsdecode(_git(repo, "rev-parse", "--show-toplevel").rstrip(b"\n")))
+    except FileNotFoundError:
+        raise SonotraceError("git: not found on PATH; install it, the history of a checkout is read with it") from None
+    except subprocess.CalledProcessError as error:
+        if b"dubious ownership" in error.stderr:
+            raise SonotraceError(
+                f"{repo}: belongs to another user, so git refuses to read it; if you trust it, run "
+                f"`git config --global --add safe.directory {repo.resolve()}`"
+            ) from None
+        raise SonotraceError(f"{repo}: in no git repository; name a clone with --repo") from None
+
+
+def _upwards(repo: Path, last: Path) -> Iterator[Path]:
+    """Yield the folder `repo` and those above it, up to `last`, which they lie in."""
+    here, last = repo.resolve(), last.resolve()
+    yield from (one for one in (here, *here.parents) if one.is_relative_to(last))
 
 
 def folder_md5(members: Mapping[str, str]) -> str:

@@ -27,7 +27,7 @@ class LastCommit:
 
     def text(self, path: Path | str) -> str | None:
         """Return the text of a file, its path from `top`, or None where the commit has none."""
-        content = self._history.file("HEAD", f"./{path}") if self._history else None
+        content = self._history.file("HEAD", Path(path).as_posix()) if self._history else None
         return None if content is None else content.decode()
 
     @cached_property

@@ -1,8 +1,11 @@
 """One lock, from an output back to the data that it came from."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -10,6 +13,8 @@ import yaml
 from sonotrace.errors import SonotraceError
 
 CODE = "src/"
+_STAGE = re.compile(rb"^  ([^\s:]+):\n", re.MULTILINE)
+"""Where the entry of a stage begins in a lock, as DVC writes it."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,25 @@ class Step:
         return [*self.code, *self.inputs, *self.outputs]
 
 
-def read(text: bytes | str) -> dict[str, Step]:
-    """Parse a lock; return stage -> what it says of it. Raises SonotraceError where the text is no lock."""
+def read(text: bytes | str, stages: tuple[str, ...] = ("",)) -> dict[str, Step]:
+    """Parse a lock; return stage -> its step, of the stages whose name begins with one of `stages`.
+
+    Parsing takes the time, so what several locks have in common is parsed once. Raises SonotraceError where
+    the text is not a lock.
+    """
+    head, *rest = _STAGE.split(text.encode() if isinstance(text, str) else text)
     try:
-        return steps(yaml.load(text, Loader=yaml.CSafeLoader))
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError):
+        if not rest:
+            return steps(_parsed(head))
+        named = [(name.decode(), entry) for name, entry in zip(rest[::2], rest[1::2], strict=True)]
+        return steps({"stages": {name: _parsed(entry) for name, entry in named if name.startswith(stages)}})
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError):
         raise SonotraceError("dvc.lock: cannot be read; restore it with git") from None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: bytes) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def steps(lock: Mapping[str, Any]) -> dict[str, Step]:
@@ -73,6 +91,22 @@ def steps(lock: Mapping[str, Any]) -> dict[str, Step]:
 def data_sets(found: Mapping[str, Step]) -> list[str]:
     """Return the names of the data sets that were pulled, in the lock's order."""
     return [name.removeprefix("pull@") for name in found if name.startswith("pull@")]
+
+
+def is_training(stage: str) -> bool:
+    """Return whether a stage of this name trains: `train_cnn@planes`, or `train_cnn` in older locks."""
+    return stage.startswith("train_")
+
+
+def models(step: Step) -> list[Link]:
+    """Return the models that a step trained; none for a step that is no training."""
+    return [link for link in step.outputs if link.path.startswith("models/")] if is_training(step.stage) else []
+
+
+def training(found: Mapping[str, Step], data_set: str) -> Step | None:
+    """Return the step that trained the model of a data set, by any name that the stage has had."""
+    own = (step for step in found.values() for model in models(step) if PurePath(model.path).stem == data_set)
+    return next(own, None)
 
 
 def roles(found: Mapping[str, Step], md5: str) -> Iterator[tuple[Step, Link, str]]:

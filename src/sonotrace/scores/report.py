@@ -26,5 +26,15 @@ def arranged(
     return headline | counts, detail
 
 
+def files(headline: dict[str, Any], detail: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return ending of the file's name -> content of each of `metrics/<data set><ending>.json`.
+
+    The ends of the intervals are files of their own, with the headline's keys: `dvc metrics show` then has a row
+    for each end, and not a column.
+    """
+    ends = {end: {score: figure[end] for score, figure in detail["overall"].items()} for end in ("low", "high")}
+    return {"": headline, "_detail": detail, "_low": ends["low"], "_high": ends["high"]}
+
+
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)

@@ -18,11 +18,12 @@ from sonotrace.running import environment
 from sonotrace.running.outputs import building, write_bytes, write_csv, write_json
 from sonotrace.running.progress import say
 from sonotrace.scores import pictures
+from sonotrace.scores.report import files
 from sonotrace.tables import read_table
 
 
-def run(data_set: str) -> None:
-    """Evaluate the model of `data_set` on its test side."""
+def run(data_set: str, model: bytes) -> None:
+    """Evaluate a model, given its bytes, on the test side of `data_set`."""
     everything = load()
     params, kind = everything.evaluate[data_set], everything.kind(data_set)
     table = read_table(folder(data_set, "split") / "split.csv")
@@ -33,16 +34,12 @@ def run(data_set: str) -> None:
     environment.use_threads(params.threads)
     environment.use_device(params.device)
     prepare = folder(data_set, "prepare")
-    predictions = user(kind).predictions(Path(params.model), test, prepare / "images")
+    predictions = user(kind).predictions(model, Path(params.model), test, prepare / "images")
     write_csv(predictions, folder(data_set, "evaluate") / "predictions.csv")
     boxes = read_table(prepare / "boxes.csv")
     headline, detail = scores.of(kind).metrics(predictions, test, boxes, params)
-    write_json(headline, METRICS / f"{data_set}.json")
-    write_json(detail, METRICS / f"{data_set}_detail.json")
-    # Files of their own, with the headline's keys: `dvc metrics show` then has a row for each end, not a column.
-    for end in ("low", "high"):
-        ends = {score: figure[end] for score, figure in detail["overall"].items()}
-        write_json(ends, METRICS / f"{data_set}_{end}.json")
+    for ending, content in files(headline, detail).items():
+        write_json(content, METRICS / f"{data_set}{ending}.json")
     with building(PLOTS / data_set) as plots:
         plots.mkdir()
         for name, points in scores.of(kind).plots(predictions, test, boxes).items():
