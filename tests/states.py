@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from hypothesis import strategies as st
 
+from sonotrace.compare.images import LEFT_OUT, images_of, joined
+from sonotrace.compare.revisions import both
 from sonotrace.kinds.planes import PLANES
 from sonotrace.params.evaluate import EvaluateOne
 from sonotrace.scores.planes import metrics as metrics_of_planes
 from sonotrace.tables import CORNERS, IMAGE_COLUMNS
+
+EVALUATION = EvaluateOne(model="models/planes.keras", bootstrap=100, seed=1, threads=1, device="cpu")
 
 PARAMETERS = {
     "prepare": {"structures": {"width": 100, "height": 100, "aspect": "stretch", "mask_overlays": False}},
@@ -49,8 +54,12 @@ def rows(count=24, **changes):
     return [row(number, **changes) for number in range(count)]
 
 
-def tables(data_set, images, statistics=True):
-    """Make the tables that the stages leave, path -> table; boxes are `structure, x0, y0, x1, y1` in px of 10 x 10."""
+def tables(data_set, images, statistics=True, kind=None):
+    """Make the tables that the stages write, path -> table; boxes are `structure, x0, y0, x1, y1` in px of 10 x 10.
+
+    The kind of the data set is its name unless stated.
+    """
+    is_planes = (kind or data_set) == "planes"
     manifest = pd.DataFrame("", index=range(len(images)), columns=list(IMAGE_COLUMNS))
     for name in ("image", "patient", "width", "height", "scanner"):
         manifest[name] = [image[name] for image in images]
@@ -58,11 +67,11 @@ def tables(data_set, images, statistics=True):
     manifest["sha256"] = [hashlib.sha256(image["content"].encode()).hexdigest() for image in images]
     if "site" in images[0]:
         manifest["site"] = [image["site"] for image in images]
-    if data_set == "planes":
+    if is_planes:
         manifest["label"] = [f"Fetal {image['label']}" for image in images]
     used = [image for image in images if image["side"]]
     split = manifest[[bool(image["side"]) for image in images]].assign(
-        label=[image["label"] if data_set == "planes" else "" for image in used],
+        label=[image["label"] if is_planes else "" for image in used],
         side=[image["side"] for image in used],
     )
     boxes = [(image["image"], f"{image['image']}.png", *box) for image in images for box in image["boxes"]]
@@ -72,7 +81,7 @@ def tables(data_set, images, statistics=True):
         measured = pd.DataFrame(images)[["image", "brightness", "sharpness"]]
         found["validate/statistics.csv"] = measured.assign(file=measured["image"] + ".png")
     tested = [image for image in used if image["side"] == "test"]
-    if data_set == "planes":
+    if is_planes:
         if tested:
             found["evaluate/predictions.csv"] = _predicted_planes(tested)
     else:
@@ -132,7 +141,7 @@ class Project:
         self.write("params.yaml", yaml.safe_dump(PARAMETERS if parameters is None else parameters))
         for path, table in ((path, table) for part in parts for path, table in part.items()):
             if metrics and path == "data/planes/evaluate/predictions.csv":
-                _, detail = metrics_of_planes(table, EvaluateOne(bootstrap=100, seed=1))
+                _, detail = metrics_of_planes(table, table, table[:0], EVALUATION)
                 self.write("metrics/planes_detail.json", json.dumps(detail))
         for path, text in (files or {}).items():
             self.write(path, text)
@@ -140,6 +149,19 @@ class Project:
         self.git("commit", "--quiet", "--allow-empty", "--message", name)
         self.git("tag", "--force", name)
         return name
+
+
+def joined_images(project, data_set, before, after):
+    """Commit two states as `a` and `b`; return the table of their images side by side."""
+    project.state("a", tables(data_set, before))
+    project.state("b", tables(data_set, after))
+    return joined_states(project, data_set, "a", "b")
+
+
+def joined_states(project, data_set, a, b):
+    """Return the table of the images of two committed states."""
+    one, other = both(a, b, project.top)
+    return joined(images_of(one, data_set), images_of(other, data_set))
 
 
 def md5_of(text: str) -> str:
@@ -153,3 +175,23 @@ def noisy(images, seed, wrong):
         image | ({"predicted": PLANES[(PLANES.index(image["label"]) + 1) % 4]} if random.random() < wrong else {})
         for image in images
     ]
+
+
+TYPES = dict.fromkeys(("sha256", "patient", "label", "side", "scanner"), str) | {"width": int, "height": int}
+IMAGE = st.fixed_dictionaries(
+    {
+        "sha256": st.sampled_from("123"),
+        "patient": st.sampled_from("pqr"),
+        "label": st.sampled_from(["CSP", "CSP; MIDLINE_FALX", "no box"]),
+        "side": st.sampled_from(["train", "val", "test", LEFT_OUT]),
+        "scanner": st.sampled_from(["E6", "unknown"]),
+        "width": st.integers(1, 3),
+        "height": st.integers(1, 3),
+    }
+)
+IMAGES = st.dictionaries(st.sampled_from("abcdef"), IMAGE).map(
+    lambda images: pd.DataFrame(
+        {name: pd.Series([image[name] for image in images.values()], dtype=kind) for name, kind in TYPES.items()}
+    ).set_index(pd.Index(list(images), dtype=str))
+)
+"""Tables such as `images.images_of` returns."""

@@ -1,205 +1,108 @@
-"""What came, went and changed is counted so that the parts make the whole, in both directions."""
+"""Counts of what was added, removed and changed add up, in both directions."""
 
-import pandas as pd
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from states import row, rows, tables
+from states import IMAGES, joined_images, joined_states, row, rows, tables
 
-from sonotrace.compare.data import LEFT_OUT, described, images_of, joined, listed
-from sonotrace.compare.revisions import both
-
-IMAGE = st.fixed_dictionaries(
-    {
-        "sha256": st.sampled_from("123"),
-        "patient": st.sampled_from("pqr"),
-        "label": st.sampled_from(["CSP", "CSP; MIDLINE_FALX", "no box"]),
-        "side": st.sampled_from(["train", "val", "test", LEFT_OUT]),
-        "scanner": st.sampled_from(["E6", "unknown"]),
-        "width": st.integers(1, 3),
-        "height": st.integers(1, 3),
-    }
-)
-STATE = st.dictionaries(st.sampled_from("abcdef"), IMAGE).map(
-    lambda images: pd.DataFrame(
-        {name: pd.Series([image[name] for image in images.values()], dtype=kind) for name, kind in TYPES.items()}
-    ).set_index(pd.Index(list(images), dtype=str))
-)
-TYPES = dict.fromkeys(("sha256", "patient", "label", "side", "scanner"), str) | {"width": int, "height": int}
+from sonotrace.compare.data import Move, counted
+from sonotrace.compare.images import joined, listed
 
 
-@given(STATE)
+@given(IMAGES)
 def test_a_state_does_not_differ_from_itself(state):
     table = joined(state, state)
     assert set(table["changes"]) <= {""}
     assert len(listed(table, "planes")) == 0
-    counts = described(table)
-    assert {name for name, count in counts["images"].items() if count} <= {"a", "b"}
-    assert counts["moves"] == []
+    counts = counted(table, [])
+    assert not any(counts.images.changes.values())
+    assert counts.moves == []
 
 
-@given(STATE, STATE)
-def test_parts_make_the_whole(before, after):
-    table = joined(before, after)
-    counts = described(table)
-    images, patients = counts["images"], counts["patients"]
-    assert (images["a"], images["b"]) == (len(before), len(after))
-    assert images["b"] == images["a"] + images["added"] - images["removed"]
-    assert patients["b"] == patients["a"] + patients["added"] - patients["removed"]
-    for groups in counts["groups"].values():
+@given(IMAGES, IMAGES)
+def test_the_parts_add_up_to_the_whole(before, after):
+    counts = counted(joined(before, after), [])
+    images, patients, changes = counts.images, counts.patients, counts.images.changes
+    assert (images.a, images.b) == (len(before), len(after))
+    assert images.b == images.a + changes["added"] - changes["removed"]
+    assert patients.b == patients.a + patients.added - patients.removed
+    for groups in counts.groups.values():
         for group in groups:
-            assert group["b"] == group["a"] + group["added"] - group["removed"] + group["came"] - group["left"]
-    assert sum(group["a"] for group in counts["groups"]["side"]) == len(before)
-    assert sum(group["b"] for group in counts["groups"]["scanner"]) == len(after)
-    moved = images["moved"] + images["set apart"] + images["taken in"]
-    assert sum(group["left"] for group in counts["groups"]["side"]) == moved
-    assert sum(move["images"] for move in counts["moves"]) == images["moved"]
+            assert group.b == group.a + group.added - group.removed + group.came - group.left
+    assert sum(group.a for group in counts.groups["side"]) == len(before)
+    assert sum(group.b for group in counts.groups["scanner"]) == len(after)
+    moved = changes["moved"] + changes["set apart"] + changes["taken in"]
+    assert sum(group.left for group in counts.groups["side"]) == moved
+    assert sum(move.images for move in counts.moves) == changes["moved"]
 
 
-@given(STATE, STATE)
+@given(IMAGES, IMAGES)
 def test_the_way_back_mirrors_the_way_there(before, after):
-    there, back = described(joined(before, after)), described(joined(after, before))
-    mirror = {
-        "a": "b",
-        "b": "a",
-        "added": "removed",
-        "removed": "added",
-        "set apart": "taken in",
-        "taken in": "set apart",
+    there, back = counted(joined(before, after), []), counted(joined(after, before), [])
+    mirror = {"added": "removed", "removed": "added", "set apart": "taken in", "taken in": "set apart"}
+    assert (there.images.a, there.images.b) == (back.images.b, back.images.a)
+    assert there.images.changes == {name: back.images.changes[mirror.get(name, name)] for name in there.images.changes}
+    assert {(move.before, move.after, move.images) for move in there.moves} == {
+        (move.after, move.before, move.images) for move in back.moves
     }
-    assert there["images"] == {kind: back["images"][mirror.get(kind, kind)] for kind in there["images"]}
-    swapped = [{"from": move["to"], "to": move["from"], "images": move["images"]} for move in back["moves"]]
-    key = str
-    assert sorted(({k: v for k, v in move.items() if k != "patients"} for move in there["moves"]), key=key) == sorted(
-        swapped, key=key
-    )
-    for name, groups in there["groups"].items():
-        other = {group["name"]: group for group in back["groups"][name]}
+    for name, groups in there.groups.items():
+        other = {group.name: group for group in back.groups[name]}
         for group in groups:
-            assert (group["added"], group["came"], group["patients_a"]) == tuple(
-                other[group["name"]][key] for key in ("removed", "left", "patients_b")
-            )
-
-
-@given(STATE, STATE)
-def test_every_image_that_differs_is_listed_once(before, after):
-    table = joined(before, after)
-    found = listed(table, "planes")
-    same = {
-        image
-        for image in set(before.index) & set(after.index)
-        if all(before.loc[image, name] == after.loc[image, name] for name in ("sha256", "patient", "label", "side"))
-    }
-    pairs = found[["image_before", "image_after"]]
-    assert set(pairs["image_before"].dropna()) == set(before.index) - same
-    assert set(pairs["image_after"].dropna()) == set(after.index) - same
-    assert not pairs["image_before"].dropna().duplicated().any()
-    assert not pairs["image_after"].dropna().duplicated().any()
-
-
-@given(STATE, STATE)
-def test_renamed_images_have_the_same_bytes_and_no_more_are_paired_than_there_are(before, after):
-    table = joined(before, after)
-    renamed = table[table["changes"].str.contains("renamed")]
-    assert (renamed["sha256_before"] == renamed["sha256_after"]).all()
-    gone, new = (
-        one.loc[~one.index.isin(other.index), "sha256"].value_counts()
-        for one, other in ((before, after), (after, before))
-    )
-    assert len(renamed) == sum(min(count, new.get(sha, 0)) for sha, count in gone.items())
-
-
-def _states(project, data_set, before, after):
-    project.state("a", tables(data_set, before))
-    project.state("b", tables(data_set, after))
-    one, other = both("a", "b", project.top)
-    return joined(images_of(one, data_set), images_of(other, data_set))
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"content": "another picture"}, "changed"),
-        ({"label": "thorax"}, "relabelled"),
-        ({"side": "train"}, "moved"),
-        ({"side": ""}, "set apart"),
-        ({"patient": "99999"}, "other patient"),
-        ({"image": "Patient00000_new"}, "renamed"),
-        ({"image": "Patient00077_new", "patient": "00077", "side": "train"}, "renamed; moved; other patient"),
-        ({"content": "another picture", "image": "Patient00000_new"}, "added+removed"),
-    ],
-)
-def test_each_change_has_its_name(project, change, said):
-    table = _states(project, "planes", rows(6), [row(0, **change), *rows(6)[1:]])
-    assert "+".join(sorted(filter(None, table["changes"]))) == said
-
-
-def test_another_spelling_of_a_label_is_no_relabelling(project):
-    before = tables("planes", rows(4))
-    after = tables("planes", rows(4))
-    manifest = after["data/planes/pull/manifest.csv"]
-    manifest["label"] = manifest["label"].str.removeprefix("Fetal ")
-    project.state("a", before)
-    project.state("b", after)
-    one, other = both("a", "b", project.top)
-    assert set(joined(images_of(one, "planes"), images_of(other, "planes"))["changes"]) == {""}
+            opposite = other[group.name]
+            assert (group.added, group.came) == (opposite.removed, opposite.left)
+            assert group.patients_a == opposite.patients_b
 
 
 def test_moved_boxes_relabel_an_image_and_their_order_does_not(project):
     csp, falx = ("CSP", 1, 1, 3, 3), ("MIDLINE_FALX", 0, 4, 9, 6)
     before = [row(0, boxes=[csp, falx]), row(1, boxes=[csp]), row(2, boxes=[csp]), row(3)]
     after = [row(0, boxes=[falx, csp]), row(1, boxes=[("CSP", 1, 1, 3, 4)]), row(2, boxes=[csp, falx]), row(3)]
-    table = _states(project, "structures", before, after)
+    table = joined_images(project, "structures", before, after)
     assert list(table["changes"]) == ["", "relabelled", "relabelled", ""]
-    classes = {group["name"]: group for group in described(table)["groups"]["class"]}
-    assert {name: (group["a"], group["came"], group["b"]) for name, group in classes.items()} == {
-        "CSP": (3, 0, 3),
-        "MIDLINE_FALX": (1, 1, 2),
-        "no box": (1, 0, 1),
-    }
+    classes = {group.name: (group.a, group.came, group.b) for group in counted(table, []).groups["class"]}
+    assert classes == {"CSP": (3, 0, 3), "MIDLINE_FALX": (1, 1, 2), "no box": (1, 0, 1)}
 
 
-def test_a_patient_who_changes_sides_is_counted_even_without_a_common_image(project):
+def test_a_patient_who_changes_splits_is_counted_even_without_a_common_image(project):
     before = [row(0), row(1), row(2, side="train"), row(3, side="train")]
     after = [row(0, side="train"), row(1, side="train", image="Patient00000_other", content="other"), *before[2:]]
-    counts = described(_states(project, "planes", before, after))
-    assert counts["moves"] == [{"from": "test", "to": "train", "images": 1, "patients": 1}]
+    assert counted(joined_images(project, "planes", before, after), []).moves == [Move("test", "train", 1, 1)]
     replaced = [row(0, side="train", image="Patient00000_other", content="other"), *before[2:]]
     project.state("c", tables("planes", replaced))
-    one, other = both("a", "c", project.top)
-    moves = described(joined(images_of(one, "planes"), images_of(other, "planes")))["moves"]
-    assert moves == [{"from": "test", "to": "train", "images": 0, "patients": 1}]
+    assert counted(joined_states(project, "planes", "a", "c"), []).moves == [Move("test", "train", 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("test", "train", "A's test split to B's training split: scores on A's test split say nothing about B's model"),
+        ("test", "val", "A's test split to B's validation split: scores on A's test split say nothing about B's model"),
+        ("train", "test", "A's training split to B's test split: scores on B's test split say nothing about A's model"),
+        ("val", "test", "A's validation split to B's test split: scores on B's test split say nothing about A's model"),
+    ],
+)
+def test_a_move_that_makes_a_test_split_useless_is_a_warning(project, before, after, said):
+    table = joined_images(project, "planes", rows(2, side=before), rows(2, side=after))
+    assert counted(table, []).warnings == [f"1 patient (2 images in both) moved from {said}"]
+
+
+def test_a_move_between_training_and_validation_is_no_warning(project):
+    data = counted(joined_images(project, "planes", rows(2, side="train"), rows(2, side="val")), [])
+    assert len(data.moves) == 1
+    assert data.warnings == []
 
 
 def test_sites_count_where_either_manifest_names_one(project):
-    table = _states(project, "planes", rows(4, site="north"), [row(0, site="south"), *rows(4, site="north")[1:]])
-    assert [(group["name"], group["a"], group["b"]) for group in described(table)["groups"]["site"]] == [
-        ("north", 4, 3),
-        ("south", 0, 1),
-    ]
+    after = [row(0, site="south"), *rows(4, site="north")[1:]]
+    table = joined_images(project, "planes", rows(4, site="north"), after)
+    sites = [(group.name, group.a, group.b) for group in counted(table, []).groups["site"]]
+    assert sites == [("north", 4, 3), ("south", 0, 1)]
     project.state("unnamed", tables("planes", rows(4)))
     older = tables("planes", rows(4))
     manifest = older["data/planes/pull/manifest.csv"]
     older["data/planes/pull/manifest.csv"] = manifest.drop(columns="site")
     project.state("older", older)
-    found = {}
-    for before, after in (("a", "unnamed"), ("unnamed", "unnamed"), ("a", "older")):
-        one, other = both(before, after, project.top)
-        groups = described(joined(images_of(one, "planes"), images_of(other, "planes")))["groups"]
-        found[before, after] = [group["name"] for group in groups.get("site", [])]
-    assert found == {("a", "unnamed"): ["north", "unknown"], ("unnamed", "unnamed"): [], ("a", "older"): []}
-
-
-def test_rows_without_an_image_do_not_count_and_of_an_id_twice_the_file_in_use_does(project):
-    made = tables("planes", rows(4))
-    manifest = made["data/planes/pull/manifest.csv"]
-    missing = manifest.iloc[[0]].assign(image="Patient00009_9", file="", sha256="")
-    unused = manifest.iloc[[2]].assign(file="another.png", sha256="0" * 64)
-    made["data/planes/pull/manifest.csv"] = pd.concat([missing, unused, manifest])
-    project.state("a", made)
-    project.state("b", tables("planes", rows(4)))
-    one, other = both("a", "b", project.top)
-    table = images_of(one, "planes")
-    assert len(table) == 4
-    assert "another.png" not in set(table["file"])
-    assert set(joined(table, images_of(other, "planes"))["changes"]) == {""}
+    names = {}
+    for states in (("a", "unnamed"), ("unnamed", "unnamed"), ("a", "older")):
+        groups = counted(joined_states(project, "planes", *states), []).groups
+        names[states] = [group.name for group in groups.get("site", [])]
+    assert names == {("a", "unnamed"): ["north", "unknown"], ("unnamed", "unnamed"): [], ("a", "older"): []}

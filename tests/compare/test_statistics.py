@@ -1,4 +1,6 @@
-"""Effect sizes are what their definition says, and rest on ranks alone."""
+"""Effect sizes follow their definition and depend on ranks alone."""
+
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from states import row, rows, tables
 
-from sonotrace.compare.data import images_of, joined
+from sonotrace.compare.images import images_of, joined
 from sonotrace.compare.revisions import both
 from sonotrace.compare.statistics import cliffs_delta, measured, shifts, word
 
@@ -21,7 +23,7 @@ def test_delta_counts_pairs(one, other):
 
 
 @given(VALUES, VALUES)
-def test_delta_turns_with_the_groups_and_keeps_under_any_rising_scale(one, other):
+def test_delta_changes_sign_with_the_groups_and_is_the_same_on_any_rising_scale(one, other):
     assert cliffs_delta(one, other) == -cliffs_delta(other, one)
     assert cliffs_delta(one, other) == cliffs_delta(np.exp(one), np.exp(other))
 
@@ -32,12 +34,19 @@ def test_a_group_does_not_differ_from_itself(values):
 
 
 def test_words_are_those_of_the_convention():
-    said = {0.0: "negligible", 0.146: "negligible", 0.147: "small", -0.329: "small", 0.33: "medium", -0.474: "large"}
-    assert {delta: word(delta) for delta in said} == said
+    expected = {
+        0.0: "negligible",
+        0.146: "negligible",
+        0.147: "small",
+        -0.329: "small",
+        0.33: "medium",
+        -0.474: "large",
+    }
+    assert {delta: word(delta) for delta in expected} == expected
     assert word(1.0) == word(-1.0) == "large"
 
 
-def test_nothing_is_said_of_no_images():
+def test_without_images_there_is_no_effect_size():
     assert np.isnan(cliffs_delta([], [1.0]))
 
 
@@ -47,8 +56,8 @@ def _shifts(project, before, after, statistics=(True, True)):
     revisions = both("a", "b", project.top)
     images = [images_of(revision, "planes") for revision in revisions]
     looks = [measured(revision, "planes", table) for revision, table in zip(revisions, images, strict=True)]
-    found = pd.DataFrame(shifts(*looks, joined(*images)))
-    return found.set_index(["images", "feature"]), revisions
+    table = pd.DataFrame(map(asdict, shifts(*looks, joined(*images))))
+    return table.set_index(["images", "feature"]), revisions
 
 
 def test_brighter_new_images_and_sharper_changed_ones_are_seen(project):
@@ -58,26 +67,26 @@ def test_brighter_new_images_and_sharper_changed_ones_are_seen(project):
         *before[1:],
         *(row(number, brightness=200.0, width=20) for number in range(10, 20)),
     ]
-    found, _ = _shifts(project, before, after)
-    assert found.loc["added", "cliffs_delta"].to_dict() == {
+    table, _ = _shifts(project, before, after)
+    assert table.loc["added", "cliffs_delta"].to_dict() == {
         "width": 1.0,
         "height": 0.0,
         "brightness": 1.0,
         "sharpness": 1.0,
     }
-    assert found.loc[("changed", "sharpness")][["n_a", "n_b", "median_a", "median_b", "effect"]].tolist() == [
+    assert table.loc[("changed", "sharpness")][["n_a", "n_b", "median_a", "median_b", "effect"]].tolist() == [
         1,
         1,
         100.0,
         999.0,
         "large",
     ]
-    assert found.loc[("all", "width")][["n_a", "n_b", "cliffs_delta", "effect"]].tolist() == [10, 20, 0.5, "large"]
-    assert found.loc[("all", "height"), "effect"] == "negligible"
+    assert table.loc[("all", "width")][["n_a", "n_b", "cliffs_delta", "effect"]].tolist() == [10, 20, 0.5, "large"]
+    assert table.loc[("all", "height"), "effect"] == "negligible"
 
 
-def test_a_state_older_than_the_table_still_compares_sizes_and_says_so(project):
-    found, (one, other) = _shifts(project, rows(4), rows(4), statistics=(False, True))
-    assert set(found.reset_index()["feature"]) == {"width", "height"}
-    assert any("data/planes/validate/statistics.csv: this state is older" in note for note in one.notes)
+def test_a_state_older_than_the_table_still_compares_sizes_with_a_note(project):
+    table, (one, other) = _shifts(project, rows(4), rows(4), statistics=(False, True))
+    assert set(table.reset_index()["feature"]) == {"width", "height"}
+    assert any("data/planes/validate/statistics.csv: this state predates it" in note for note in one.notes)
     assert other.notes == []

@@ -1,4 +1,4 @@
-"""Compare two states."""
+"""Show what differs between two states of the project."""
 
 import json
 import sys
@@ -7,28 +7,30 @@ from typing import Annotated
 
 import typer
 
+from sonotrace.cli.options import AsJson, Repository
+
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A commit, branch, tag or experiment, or `workspace`.")],
-    b: Annotated[str, typer.Argument(help="Another: the newer one.")],
-    csv: Annotated[Path | None, typer.Option(help="Write the images that differ here; it names patients.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write it as one page here.")] = None,
-    repo: Annotated[Path, typer.Option(help="A clone of the project, if not this folder.")] = Path(),
-    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+    a: Annotated[str, typer.Argument(help="The older state: a commit, branch, tag or experiment, or `workspace`.")],
+    b: Annotated[str, typer.Argument(help="The newer state.")],
+    csv: Annotated[Path | None, typer.Option(help="Write the images that differ to this file; names patients.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the comparison to this file, as one page.")] = None,
+    repo: Repository = Path(),
+    as_json: AsJson = False,
 ) -> None:
-    """Say what differs from A to B: data, parameters, code and scores; exit code 3 if a model got worse."""
-    from sonotrace.compare import comparison, page, text
+    """Show what differs from A to B: data, parameters, code and scores; exit code 3 if a model got worse."""
+    from sonotrace.compare import comparison, mapping, page, text
     from sonotrace.running.outputs import write_bytes, write_csv
 
-    found, images = comparison.compare(a, b, repo)
+    compared, images = comparison.compare(a, b, repo)
     if csv:
         write_csv(images, csv)
     if html:
-        write_bytes(page.page(found).encode(), html)
+        write_bytes(page.page(compared).encode(), html)
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print(json.dumps(mapping.mapping(compared), indent=2, ensure_ascii=False))
     else:
-        text.show(found)
-    if found["worse"]:
-        print(f"worse: {', '.join(found['worse'])}", file=sys.stderr)
+        text.show(compared)
+    if compared.worse:
+        print(f"worse: {', '.join(compared.worse)}", file=sys.stderr)
         raise typer.Exit(3)

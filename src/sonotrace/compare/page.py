@@ -1,17 +1,44 @@
-"""Write a comparison as one page that needs nothing else: no script, no font, no picture from elsewhere."""
+"""Write a comparison as one self-contained page: no scripts, and no fonts or pictures from elsewhere."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sonotrace.compare import words
+from sonotrace.compare.comparison import Comparison
 
 TEMPLATE = "page.html"
 WIDTH, ROW, LABEL = 640, 22, 150
-"""Size of the chart of intervals, px: width, height of a row, width of the names."""
+"""Size of the chart of intervals, px: its width, the height of a row, the width of the names."""
 
 
-def page(found: dict[str, Any]) -> str:
-    """Return the page for what `comparison.compare` found; the same comparison gives the same bytes."""
+@dataclass(frozen=True)
+class Bar:
+    """One difference in a chart with its interval; positions in px."""
+
+    name: str
+    verdict: str
+    y: int
+    low: float
+    high: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Differences with their intervals on one scale, zero in the middle; positions in px."""
+
+    width: int
+    height: int
+    middle: float
+    left: float
+    right: float
+    most: str
+    """The value at the right end of the scale; minus that at the left."""
+    bars: list[Bar]
+
+
+def page(comparison: Comparison) -> str:
+    """Return the HTML of a comparison; the same comparison gives the same bytes."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -22,15 +49,15 @@ def page(found: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    sections = words.sections(found)
+    sections = words.sections(comparison)
     charts = {section.title: chart(section.intervals) for section in sections if section.intervals}
     return environment.get_template(TEMPLATE).render(
-        heading=words.heading(found), sections=sections, charts=charts, notes=words.notes(found)
+        heading=words.heading(comparison), sections=sections, charts=charts, notes=words.notes(comparison)
     )
 
 
-def chart(intervals: list[words.Interval]) -> dict[str, Any]:
-    """Return where each difference and its interval come to stand, px, zero in the middle."""
+def chart(intervals: list[words.Interval]) -> Chart:
+    """Lay out differences with their intervals."""
     most = max(abs(value) for one in intervals for value in (one.low, one.high, one.value)) or 1.0
     middle = LABEL + (WIDTH - LABEL) / 2
     scale = (WIDTH - LABEL) / 2 / (most * 1.08)
@@ -38,23 +65,9 @@ def chart(intervals: list[words.Interval]) -> dict[str, Any]:
     def at(value: float) -> float:
         return round(middle + value * scale, 1)
 
-    rows = [
-        {
-            "name": one.name,
-            "verdict": one.verdict,
-            "y": ROW * number + ROW // 2,
-            "low": at(one.low),
-            "high": at(one.high),
-            "value": at(one.value),
-        }
+    bars = [
+        Bar(one.name, one.verdict, ROW * number + ROW // 2, at(one.low), at(one.high), at(one.value))
         for number, one in enumerate(intervals)
     ]
-    return {
-        "width": WIDTH,
-        "height": ROW * len(rows) + 24,
-        "middle": round(middle, 1),
-        "rows": rows,
-        "most": f"{most:.3f}",
-        "left": at(-most),
-        "right": at(most),
-    }
+    height = ROW * len(bars) + 24
+    return Chart(WIDTH, height, round(middle, 1), at(-most), at(most), f"{most:.3f}", bars)

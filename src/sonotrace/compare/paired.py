@@ -1,12 +1,12 @@
 """Whether one model scores better than another on the same images, by patient.
 
-Patients are drawn with replacement, the same for both models, and bring all their images: the 95 %
+Patients are drawn with replacement, the same ones for both models, and bring all their images: the 95 %
 interval of the difference is that of the paired cluster bootstrap (Field & Welsh 2007), as in
 `intervals`. With few patients, or few images on which the models differ at all, that interval is too
-narrow, so a difference counts only if a randomisation test agrees (Fisher 1935; Noreen 1989): if the
-models were equal, their predictions for a patient might as well be swapped, so swapping those of random
-patients gives as large a difference more often than in one of twenty. That test is exact for equal
-models, whatever the score and however few patients.
+narrow, so a difference only counts if a randomisation test agrees (Fisher 1935; Noreen 1989): if the
+models were equal, it would not matter which of them made which prediction for a patient, so swapping
+the predictions for random patients would give as large a difference more often than in one of twenty
+swaps. That test is exact for equal models, whatever the score and however few the patients.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,32 +20,32 @@ from sonotrace.scores.intervals import LEVEL, resamples
 Which = NDArray[np.int64]
 Rows = NDArray[np.int64]
 Score = Callable[[Which, Rows], dict[str, float]]
-"""Computes scores on row indices, for each row by the model (0 or 1) that `which` names, shape of the rows."""
+"""Computes scores on row indices, for each row with the predictions of the model (0 or 1) in `which`, same shape."""
 
 COUNT = 1000
-"""Resamples, and swaps."""
+"""Number of resamples, and of swaps."""
 SEED = 1
 LOWER_IS_BETTER = ("loss",)
 _EQUAL = 1e-12
-"""Differences closer than this are equal but for rounding."""
+"""Differences smaller than this are rounding errors."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A score of two models, `b` less `a`, with its 95 % interval."""
+    """A score of two models, and the 95 % interval of `b` minus `a`."""
 
     a: float
     b: float
     low: float
     high: float
     p: float
-    """Two-sided, of the randomisation test; NaN where the interval holds 0, so that it need not be asked."""
+    """Two-sided, of the randomisation test; NaN if the interval contains 0, where the test is not needed."""
     verdict: str
     """`better`, `worse`, `not distinguishable`, or `undefined`."""
 
     @property
     def value(self) -> float:
-        """Return `b` less `a`."""
+        """Return `b` minus `a`."""
         return self.b - self.a
 
 
@@ -54,33 +54,33 @@ def differences(
 ) -> dict[str, Difference]:
     """Return name -> difference of each score between model 1 and model 0.
 
-    `patients` names the patient of each row. Where the models predict the `same` throughout, nothing is
-    drawn. A score that a resample leaves undefined (NaN) is left out of its interval.
+    `patients` names the patient of each row. If the models predict the `same` throughout, nothing is
+    drawn. A resample for which a score is undefined (NaN) does not count for its interval.
     """
     rows = np.arange(len(patients))
     a, b = _both(score, rows)
-    drawn = [] if same else [_less(*_both(score, sample)) for sample in resamples(patients, count, seed)]
+    drawn = [] if same else [_minus(*_both(score, sample)) for sample in resamples(patients, count, seed)]
     intervals = {name: _interval([other[name] for other in drawn], b[name] - a[name]) for name in a}
-    doubtful = [name for name, (low, high) in intervals.items() if low > 0 or high < 0]
-    swapped = _swapped(score, patients, count, seed) if doubtful else []
-    found = {}
+    tested = [name for name, (low, high) in intervals.items() if low > 0 or high < 0]
+    swapped = _swapped(score, patients, count, seed) if tested else []
+    made = {}
     for name, (low, high) in intervals.items():
         value = b[name] - a[name]
-        p = _p([other[name] for other in swapped], value) if name in doubtful else float("nan")
-        found[name] = Difference(a[name], b[name], low, high, p, _verdict(name, value, low, high, p))
-    return found
+        p = _p([other[name] for other in swapped], value) if name in tested else float("nan")
+        made[name] = Difference(a[name], b[name], low, high, p, _verdict(name, value, low, high, p))
+    return made
 
 
 def _both(score: Score, rows: Rows) -> tuple[dict[str, float], dict[str, float]]:
     return score(np.zeros_like(rows), rows), score(np.ones_like(rows), rows)
 
 
-def _less(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+def _minus(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
     return {name: other[name] - value for name, value in one.items()}
 
 
 def _interval(drawn: Sequence[float], value: float) -> tuple[float, float]:
-    """Return the percentile interval, which is no more than the value itself where nothing was drawn."""
+    """Return the percentile interval, which is the value alone if nothing was drawn."""
     sample = np.array(drawn)[~np.isnan(drawn)] if drawn else np.array([value])
     if not sample.size or np.isnan(value):
         return float("nan"), float("nan")
@@ -92,7 +92,7 @@ def _interval(drawn: Sequence[float], value: float) -> tuple[float, float]:
 def _swapped(score: Score, patients: Sequence[str], count: int, seed: int) -> list[dict[str, float]]:
     """Return the differences after swapping the models' predictions for some patients.
 
-    The first swaps none. Of few patients all ways to swap are taken, of more `count` random ones.
+    The first swaps none. With few patients, every way to swap counts, with more, `count` random ones.
     """
     rows = np.arange(len(patients))
     names, codes = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
@@ -101,7 +101,7 @@ def _swapped(score: Score, patients: Sequence[str], count: int, seed: int) -> li
     else:
         ways = np.random.default_rng(seed).integers(0, 2, (count, len(names)))
         ways[0] = 0
-    return [_less(score(way[codes], rows), score(1 - way[codes], rows)) for way in ways]
+    return [_minus(score(way[codes], rows), score(1 - way[codes], rows)) for way in ways]
 
 
 def _p(swapped: Sequence[float], value: float) -> float:
@@ -120,10 +120,11 @@ def _verdict(name: str, value: float, low: float, high: float, p: float) -> str:
 
 
 def independent(one: tuple[float, float, float], other: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Return the difference `other` less `one`, each (value, low, high), of two independent samples, with its interval.
+    """Return the difference `other` minus `one` of two independent samples and its interval, as (value, low, high).
 
-    MOVER (Zou & Donner 2008, Statistics in Medicine 27:1693) makes it from the two intervals. A value
-    outside its own interval, as a percentile bootstrap can have it, counts as its nearer end.
+    Both are given as (value, low, high). The interval comes from theirs by MOVER (Zou & Donner 2008,
+    Statistics in Medicine 27:1693). A value outside its own interval, which a percentile bootstrap
+    allows, counts as the nearer end.
     """
     value = other[0] - one[0]
     below = np.hypot(max(other[0] - other[1], 0), max(one[2] - one[0], 0))

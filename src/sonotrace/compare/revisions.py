@@ -1,4 +1,4 @@
-"""What a commit, branch, tag, experiment or the workspace holds, read where it lies; nothing is checked out."""
+"""What a commit, branch, tag, experiment or the workspace contains, read where it is; nothing is checked out."""
 
 import hashlib
 import json
@@ -10,52 +10,88 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from sonotrace import kinds
 from sonotrace.errors import SonotraceError
+from sonotrace.kinds.kind import Kind
 from sonotrace.records.history import LOCK, History, folder_md5
-from sonotrace.records.lock import CODE, Link, Step, flat, steps
+from sonotrace.records.lock import CODE, Link, Step, data_sets, flat, steps
+from sonotrace.records.remotes import has_git_remote, has_remote
 from sonotrace.records.store import Store, md5_of
 from sonotrace.tables import parse_table
 
 WORKSPACE = "workspace"
-FETCH = "`dvc fetch --all-commits`, of an experiment `dvc exp pull`"
 
 
 class Revision:
-    """One state of the project; `notes` says what could not be read of it, and what to do about it."""
+    """One state of the project."""
 
     def __init__(self, name: str, history: History, store: Store) -> None:
-        """Find the state that `name` stands for; raises SonotraceError where there is none, or several."""
+        """Find the state called `name`; raises SonotraceError if there is none, or more than one."""
         self.name = name
-        self.notes: list[str] = []
+        self._notes: list[str] = []
+        self._missing: list[str] = []
         self._history, self._store = history, store
-        found = [""] if name == WORKSPACE else history.resolve(name)
-        if not found:
-            remedy = "`git fetch --tags` and `dvc exp pull` bring those of the origin"
-            shallow = "; this clone is shallow, `git fetch --unshallow` brings older commits" * history.is_shallow
-            raise SonotraceError(f"{name}: no commit, branch, tag or experiment of this repository; {remedy}{shallow}")
-        if len(found) > 1:
-            raise SonotraceError(f"{name}: {len(found)} experiments have this name; name one by its id: {found}")
-        self.commit = found[0]
+        commits = [""] if name == WORKSPACE else history.resolve(name)
+        if not commits:
+            raise SonotraceError(f"{name}: no commit, branch, tag or experiment of this repository; {self._elsewhere}")
+        if len(commits) > 1:
+            raise SonotraceError(f"{name}: {len(commits)} experiments have this name; use one of the ids {commits}")
+        self.commit = commits[0]
         """Id of the commit; empty for the workspace."""
 
+    @property
+    def _elsewhere(self) -> str:
+        """Say where a state that is not here may be found."""
+        known = "`git log --all` and `dvc exp list --all-commits` show those there are"
+        if not has_git_remote(self._history.top):
+            return known
+        if self._history.is_shallow:
+            return f"{known}, and as this clone is shallow, `git fetch --unshallow` fetches older ones"
+        return f"{known}, `git fetch --tags` and `dvc exp pull` fetch those of the remote"
+
+    @property
+    def notes(self) -> list[str]:
+        """Say what could not be read so far, and what to do about it; each note once."""
+        return list(dict.fromkeys([*self._notes, *self._missing_note()]))
+
+    def _missing_note(self) -> list[str]:
+        if not self._missing:
+            return []
+        if has_remote(self._history.top):
+            remedy = "`dvc fetch --all-commits` fetches them, or `dvc exp pull` for an experiment"
+        else:
+            remedy = (
+                "no DVC remote is configured, so they are only where this state was run; there, "
+                "`dvc remote add --default NAME URL`, `dvc push --all-commits`, and commit .dvc/config"
+            )
+        return [f"not in this clone: {', '.join(dict.fromkeys(self._missing))}; {remedy}"]
+
     def file(self, path: str) -> bytes | None:
-        """Return a file that git keeps, or None where the revision has none."""
+        """Return a file that git tracks, or None if the revision has none."""
         if self.commit:
             return self._history.file(self.commit, path)
-        found = self._history.top / path
-        return found.read_bytes() if found.is_file() else None
+        file = self._history.top / path
+        return file.read_bytes() if file.is_file() else None
 
     def json(self, path: str) -> dict[str, Any] | None:
-        """Return a JSON file that git keeps, or None where the revision has none, or none that can be read."""
+        """Return a JSON file that git tracks, or None, with a note, if the revision has none that can be read."""
         content = self.file(path)
         try:
             found = None if content is None else json.loads(content)
         except ValueError:
             found = None
-        if not isinstance(found, dict):
-            self.notes.append(f"{path} is not there; run `dvc repro`, and commit what it writes")
-            return None
-        return found
+        if isinstance(found, dict):
+            return found
+        problem = "is missing" if content is None else "is not valid JSON"
+        self._notes.append(f"{path} {problem}; {self._rerun}")
+        return None
+
+    @property
+    def _rerun(self) -> str:
+        """Say how to get a file that a stage writes and git tracks."""
+        if self.commit:
+            return "commit the metrics and reports of a run together with its dvc.lock"
+        return "`dvc repro` writes it"
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
@@ -63,19 +99,31 @@ class Revision:
         return flat(self._yaml("params.yaml"))
 
     def parameter(self, key: str) -> Any:
-        """Return one value of params.yaml; raises SonotraceError where the revision has none."""
+        """Return one value of params.yaml; raises SonotraceError if the revision does not have it."""
         if key not in self.parameters:
             raise SonotraceError(f"params.yaml at {self.name}: {key} is missing; compare a state that has it")
         return self.parameters[key]
 
     @cached_property
     def stages(self) -> dict[str, Step]:
-        """Return stage -> what `dvc.lock` says of it."""
+        """Return stage -> what `dvc.lock` records about it."""
         try:
             return steps(self._yaml(LOCK))
         except (AttributeError, KeyError, TypeError):
-            self.notes.append(f"{LOCK} cannot be read; restore it with git")
+            self._notes.append(f"{LOCK} cannot be read; restore it with git")
             return {}
+
+    @property
+    def data_sets(self) -> list[str]:
+        """Return the names of the data sets that were pulled."""
+        return data_sets(self.stages)
+
+    def kind(self, data_set: str) -> Kind:
+        """Return the kind of a data set of this state; raises SonotraceError if it is unknown."""
+        try:
+            return kinds.of(data_set, self.parameters)
+        except SonotraceError as error:
+            raise SonotraceError(f"{self.name}: {error}") from None
 
     @cached_property
     def code(self) -> dict[str, str]:
@@ -90,7 +138,7 @@ class Revision:
         return found | {path: md5_of(file) for path, file in paths.items() if "__pycache__" not in path}
 
     def table(self, path: str) -> pd.DataFrame | None:
-        """Return a table that a stage wrote, or None, with a note, where it is not to be had."""
+        """Return a table that a stage wrote, or None, with a note, if it cannot be read."""
         made = {link.path: link for step in self.stages.values() for link in step.outputs}
         content = self._output(path, made.get(path))
         if content is None:
@@ -98,34 +146,45 @@ class Revision:
         try:
             return parse_table(content)
         except ValueError as error:
-            self.notes.append(f"{path} is no table ({str(error).splitlines()[0]}); `dvc repro` makes it anew")
+            remedy = "`dvc fetch` and `dvc checkout` restore it" if self.commit else "`dvc repro` makes it again"
+            self._notes.append(f"{path} is not a table ({str(error).splitlines()[0]}); {remedy}")
             return None
 
     def _output(self, path: str, link: Link | None) -> bytes | None:
-        if self.commit:
-            if link is None:
-                self.notes.append(
-                    f"{LOCK} names no {path}: this state is older than that table, or the stage never ran"
-                )
-                return None
-            content = self._store.read(link)
-            if content is None:
-                self.notes.append(f"{path} (md5 {link.md5}) is not in this clone; {FETCH} brings it")
-            return content
+        if not self.commit:
+            return self._workspace_output(path, link)
+        if link is None:
+            self._notes.append(f"{LOCK} does not mention {path}: this state predates it, or the stage never ran")
+            return None
+        content = self._store.read(link)
+        if content is None:
+            self._missing.append(path)
+        return content
+
+    def _workspace_output(self, path: str, link: Link | None) -> bytes | None:
         file = self._history.top / path
         if not file.is_file():
-            self.notes.append(f"{path} is not there; `dvc checkout` or `dvc repro` brings it")
+            self._notes.append(f"{path} is missing; {self._restored_by(link)}")
             return None
         if link is None or md5_of(file) != link.md5:
-            self.notes.append(f"{path} is not what {LOCK} names; it is compared as it is, `dvc repro` makes it anew")
+            self._notes.append(f"{path} is not what {LOCK} records; compared as it is, `dvc repro` makes it again")
         return file.read_bytes()
 
+    def _restored_by(self, link: Link | None) -> str:
+        """Say what brings back an output of the workspace, at the least cost."""
+        cached = self._store.cached(link.md5) if link else None
+        if cached and cached.is_file():
+            return "`dvc checkout` restores it"
+        if link and has_remote(self._history.top):
+            return "`dvc pull` fetches it, or `dvc repro` makes it again"
+        return "`dvc repro` makes it"
+
     def outdated(self) -> str | None:
-        """Say which stages ran with other parameters or code than stand here; None where all fits."""
+        """Say which stages ran with parameters or code other than this state's, or None if all are up to date."""
         stale = [name for name, step in self.stages.items() if not self._fits(step)]
         if not stale:
             return None
-        return f"made with other parameters or code than stand there: {', '.join(stale)}; `dvc repro` brings them up"
+        return f"made with other parameters or code than this state has: {', '.join(stale)}; run `dvc repro`"
 
     def _fits(self, step: Step) -> bool:
         ran = flat(step.parameters)
@@ -143,14 +202,15 @@ class Revision:
             found = None if content is None else yaml.load(content, Loader=yaml.CSafeLoader)
         except yaml.YAMLError:
             found = None
-        if not isinstance(found, dict):
-            self.notes.append(f"{path} is not there or not YAML, so what it states cannot be compared")
-            return {}
-        return found
+        if isinstance(found, dict):
+            return found
+        problem = "is missing" if content is None else "is not valid YAML"
+        self._notes.append(f"{path} {problem}, so what it says cannot be compared")
+        return {}
 
 
 def both(one: str, other: str, repo: Path) -> tuple[Revision, Revision]:
-    """Return the two revisions of the repository that `repo` lies in; raises SonotraceError where one is not there."""
+    """Return two states of the repository that contains `repo`; raises SonotraceError if one does not exist."""
     history = History(repo)
     store = Store(history)
     return Revision(one, history, store), Revision(other, history, store)

@@ -1,12 +1,12 @@
-"""Whether images look otherwise: size, brightness, sharpness, each with an effect size.
+"""Whether images look different: size, brightness and sharpness, each with an effect size.
 
-The effect size is Cliff's delta (Cliff 1993, Psychological Bulletin 114:494): the chance that an image
-of the second group has the larger value, less the chance that it has the smaller, between -1 and 1.
-It rests on ranks, so a few extreme images do not decide it. Words for it are those of Romano et al.
-2006: below 0.147 negligible, below 0.33 small, below 0.474 medium, else large.
+The effect size is Cliff's delta (Cliff 1993, Psychological Bulletin 114:494): the probability that an
+image of the second group has the larger value, minus the probability that it has the smaller one,
+between -1 and 1. It is based on ranks, so a few extreme images do not decide it. The words for it are
+those of Romano et al. 2006: below 0.147 negligible, below 0.33 small, below 0.474 medium, else large.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,26 @@ FEATURES = {"width": "px", "height": "px", "brightness": "grey level", "sharpnes
 WORDS = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"), (np.inf, "large"))
 
 
+@dataclass(frozen=True)
+class Shift:
+    """How one feature of some images differs between two states."""
+
+    images: str
+    """`all`; `added`, compared with all of A; or `changed`, compared with the same images in A."""
+    feature: str
+    """One of FEATURES."""
+    unit: str
+    n_a: int
+    n_b: int
+    median_a: float
+    median_b: float
+    cliffs_delta: float
+    effect: str
+    """`negligible`, `small`, `medium` or `large`."""
+
+
 def cliffs_delta(one: ArrayLike, other: ArrayLike) -> float:
-    """Return the share of pairs in which `other` is larger, less that in which it is smaller; NaN without pairs."""
+    """Return the share of pairs in which `other` is larger, minus that in which it is smaller; NaN without pairs."""
     first, second = np.sort(np.asarray(one, float)), np.asarray(other, float)
     if not len(first) or not len(second):
         return float("nan")
@@ -36,48 +54,49 @@ def word(delta: float) -> str:
 
 
 def measured(revision: Revision, data_set: str, images: pd.DataFrame) -> pd.DataFrame:
-    """Return the features of each image, by image id; those that the revision does not have are left out."""
-    found = images[["file", "width", "height"]].replace({"width": {0: np.nan}, "height": {0: np.nan}})
+    """Return the features of each image, indexed by image id, without those that the revision does not have."""
+    sizes = images[["file", "width", "height"]].replace({"width": {0: np.nan}, "height": {0: np.nan}})
     table = revision.table((folder(data_set, "validate") / "statistics.csv").as_posix())
     if table is None:
-        return found[["width", "height"]]
+        return sizes[["width", "height"]]
     keyed = table.drop_duplicates(["image", "file"]).set_index(["image", "file"])[["brightness", "sharpness"]]
-    return found.join(keyed, on=["image", "file"])[list(FEATURES)]
+    return sizes.join(keyed, on=["image", "file"])[list(FEATURES)]
 
 
-def shifts(before: pd.DataFrame, after: pd.DataFrame, table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Set the features of all images of two states against each other, and those of some alone.
+def shifts(before: pd.DataFrame, after: pd.DataFrame, table: pd.DataFrame) -> list[Shift]:
+    """Compare the features of all images of two states, and those of the added and the changed ones alone.
 
-    `before` and `after` come from `measured`, `table` from `data.joined`. Added images stand against all
-    that were there before, changed ones against themselves as they were.
+    `before` and `after` come from `measured`, `table` from `images.joined`. Added images are compared
+    with all images of the first state, changed ones with themselves as they were.
     """
     changed = table[table["changes"].str.contains("changed", regex=False)]
     added = table.index[table["image_before"].isna()]
-    pairs = {
+    groups = {
         "all": (before, after),
         "added": (before, after.loc[added]),
-        "changed": (
-            before.loc[changed["image_before"]],
-            after.loc[changed["image_after"]],
-        ),
+        "changed": (before.loc[changed["image_before"]], after.loc[changed["image_after"]]),
     }
-    found = []
-    for name, (one, other) in pairs.items():
-        for feature in (feature for feature in FEATURES if feature in one and feature in other):
-            first, second = one[feature].dropna(), other[feature].dropna()
-            if len(first) and len(second):
-                delta = cliffs_delta(first, second)
-                found.append(
-                    {
-                        "images": name,
-                        "feature": feature,
-                        "unit": FEATURES[feature],
-                        "n_a": len(first),
-                        "n_b": len(second),
-                        "median_a": round(float(first.median()), 4),
-                        "median_b": round(float(second.median()), 4),
-                        "cliffs_delta": round(delta, 4),
-                        "effect": word(delta),
-                    }
-                )
-    return found
+    return [
+        shift
+        for images, (one, other) in groups.items()
+        for feature in FEATURES
+        if feature in one and feature in other
+        if (shift := _shift(images, feature, one[feature].dropna(), other[feature].dropna()))
+    ]
+
+
+def _shift(images: str, feature: str, one: pd.Series, other: pd.Series) -> Shift | None:
+    if not len(one) or not len(other):
+        return None
+    delta = cliffs_delta(one, other)
+    return Shift(
+        images=images,
+        feature=feature,
+        unit=FEATURES[feature],
+        n_a=len(one),
+        n_b=len(other),
+        median_a=round(float(one.median()), 4),
+        median_b=round(float(other.median()), 4),
+        cliffs_delta=round(delta, 4),
+        effect=word(delta),
+    )

@@ -1,26 +1,25 @@
-"""Write a comparison as tables for a terminal."""
-
-from typing import Any
+"""Print a comparison as tables in a terminal."""
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from sonotrace.compare import words
+from sonotrace.compare.comparison import Comparison
 
 
-def show(found: dict[str, Any]) -> None:
-    """Print what `comparison.compare` found."""
+def show(comparison: Comparison) -> None:
+    """Print a comparison."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(words.heading(found))
-    for section in words.sections(found):
+    console.print(words.heading(comparison))
+    for section in words.sections(comparison):
         console.print()
         console.print(section.title, style="bold")
         for number, sentence in enumerate(section.sentences):
             console.print(sentence, style="red" if number < section.alarms else "")
-        for part in section.tables:
-            console.print(_table(part))
-    for note in words.notes(found):
+        for table in section.tables:
+            console.print(_table(table))
+    for note in words.notes(comparison):
         console.print(f"note: {note}")
 
 

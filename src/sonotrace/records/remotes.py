@@ -1,5 +1,6 @@
-"""Whether data that is missing here could be fetched from anywhere."""
+"""Where what is missing here could be fetched from."""
 
+import subprocess
 from pathlib import Path
 
 
@@ -16,3 +17,9 @@ def has_remote(top: Path) -> bool:
         return bool(Config(top / ".dvc", validate=False).get("remote"))
     except DvcException:
         return False
+
+
+def has_git_remote(top: Path) -> bool:
+    """Return whether git has a remote for the repository whose top folder is `top`."""
+    done = subprocess.run(["git", "-C", top, "remote"], capture_output=True, check=False)
+    return bool(done.stdout.strip())
