@@ -49,6 +49,12 @@ def test_files_are_moved_only_if_they_were_made_for_this_run(tmp_path, terms, is
     assert taken.boxes[CORNERS].to_numpy().tolist() == [[0, 3, 20, 30]]
 
 
+def test_a_patient_in_the_labels_counts_before_the_name(tmp_path, terms):
+    listed = [Listed("Patient9_a", None, patient="P-7"), Listed("Patient9_b", None)]
+    taken = take_in(listed, _fetched(tmp_path / "at", {"x": b""}), tmp_path / "images", terms)
+    assert list(taken.manifest["patient"]) == ["P-7", "9"]
+
+
 def test_an_id_in_two_folders_keeps_both_files_and_each_its_boxes(tmp_path, terms):
     at = tmp_path / "at"
     fetched = _fetched(at, {"train/a.png": _png(10, 10), "valid/a.png": _png(20, 20)})

@@ -84,7 +84,9 @@ def take_in(listed: list[Listed], fetched: Fetched, folder: Path, terms: Terms) 
 
 
 def _patient(entry: Listed, terms: Terms) -> str:
-    """Read the patient from the image id; empty where it cannot be read."""
+    """Return the patient that the labels state, or else the image id; empty where it cannot be read."""
+    if entry.patient:
+        return entry.patient
     found = terms.patient.search(entry.image)
     return found["patient"] if found else ""
 

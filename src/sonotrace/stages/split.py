@@ -34,6 +34,11 @@ def run(data_set: str) -> None:
     params = getattr(load().split, data_set)
     accepted = read_table(folder(data_set, "validate") / "accepted.csv")
     boxes = read_table(folder(data_set, "validate") / "boxes.csv")
+    if params.use_official and not accepted["official_split"].any():
+        raise SonotraceError(
+            f"params.yaml: split.{data_set}.use_official is true, but none of the {len(accepted)} accepted images has "
+            "an official side; give them one (docs/sources.md, Labels), or set it to false"
+        )
     table = accepted.assign(side=sides_of(accepted, params))
     source = json.loads((REPORTS / data_set / "snapshot.json").read_text(encoding="utf-8"))["source"]
     last = LastCommit(Path())
