@@ -97,7 +97,7 @@ def test_equal_boxes_of_an_image_count_once_and_are_noted(tmp_path):
     line, other = "0 .5 .5 .2 .2\n", "1 .5 .5 .2 .2\n"
     assert len(_export(tmp_path, {"train/a": line + other + line + line, "train/b": line})["a"].boxes) == 2
     notes = structures.read_snapshot(tmp_path, {}, "structures").notes
-    assert notes == ("2 boxes in the labels of 1 images repeat another; each counts once",)
+    assert notes == ("repeated boxes count once: 2 left out (images: 1)",)
 
 
 def test_an_image_outside_the_export_is_listed_without_labels(tmp_path):

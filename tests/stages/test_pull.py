@@ -123,7 +123,7 @@ def test_files_left_out_are_counted_in_the_report_and_named_by_kind_on_the_termi
     capsys.readouterr()
     run("planes")
     assert json.loads(Path("reports/planes/snapshot.json").read_text())["ignored"] == 3
-    said = "pull: note: 3 files are neither images nor labels and left out: 2 .mp4, 1 hidden\n"
+    said = "pull: note: left out, as neither images nor labels: 2 .mp4, 1 hidden\n"
     assert said in capsys.readouterr().out
 
 

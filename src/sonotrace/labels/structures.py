@@ -42,13 +42,13 @@ def read_snapshot(folder: Path, _settings: Mapping[str, Any], _data_set: str) ->
 
 
 def _distinct(listing: Listing) -> Listing:
-    """Leave out boxes that an image has before, which merged exports hold, and note how many."""
+    """Leave out boxes that repeat another of their image, as in merged exports, and note how many."""
     entries = [replace(entry, boxes=list(dict.fromkeys(entry.boxes))) for entry in listing.entries]
     pairs = zip(listing.entries, entries, strict=True)
     repeated = [len(before.boxes) - len(after.boxes) for before, after in pairs if len(before.boxes) > len(after.boxes)]
     if not repeated:
         return listing
-    note = f"{sum(repeated)} boxes in the labels of {len(repeated)} images repeat another; each counts once"
+    note = f"repeated boxes count once: {sum(repeated)} left out (images: {len(repeated)})"
     return replace(listing, entries=entries, notes=(*listing.notes, note))
 
 

@@ -53,7 +53,7 @@ def run(data_set: str) -> None:
         say(f"pull: note: {note}")
     if ignored:
         kinds_of_files = ", ".join(f"{count} {kind}" for kind, count in ignored.items())
-        say(f"pull: note: {sum(ignored.values())} files are neither images nor labels and left out: {kinds_of_files}")
+        say(f"pull: note: left out, as neither images nor labels: {kinds_of_files}")
     without = f", without {taken.withdrawn} of patients who withdrew" if taken.withdrawn else ""
     say(f"pull: {taken.images} images, {taken.rows} rows{without}")
 
