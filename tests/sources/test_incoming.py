@@ -2,12 +2,15 @@
 
 import bz2
 import lzma
+import re
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from sonotrace import labels
 from sonotrace.errors import SonotraceError
+from sonotrace.labels.listing import image_id
 from sonotrace.sources import Request, incoming
 
 SETTINGS = {"planes": {"table": "image_label.csv"}, "structures": {}}
@@ -154,3 +157,10 @@ def test_archives_of_other_kinds_say_what_they_are(folders, name, content, kind)
         SonotraceError, match=rf"{name}: packed with {kind}, and only zip, tar and tar\.gz are unpacked"
     ):
         _snapshot("planes", origin, into)
+
+
+def test_the_patterns_in_the_docs_find_the_patients_of_their_examples():
+    text = (Path(__file__).parents[2] / "docs/sources.md").read_text()
+    rows = re.findall(r"^\| `(\S+\.\w+)`(?:, `(\S+)`)? \| `'(.+)'` \|$", text, re.MULTILINE)
+    found = [re.search(pattern, image_id(name))["patient"] for *names, pattern in rows for name in names if name]
+    assert found == ["00123", "004", "004", "US-2024-0815", "site2_p0042"]
