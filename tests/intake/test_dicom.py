@@ -128,15 +128,26 @@ def test_ybr_is_read_as_the_colours_it_stands_for():
     np.testing.assert_allclose(image, _luma(smooth), atol=4)
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("segmented", [False, True])
 @pytest.mark.parametrize(("bits", "dtype"), [(8, np.uint8), (8, np.uint16), (16, np.uint16)])
-def test_palette_colours_are_looked_up(bits, dtype):
+def test_palette_colours_are_looked_up(bits, dtype, segmented, frames, syntax):
+    if segmented and dtype == np.uint16 and bits == 8:
+        pytest.skip("segments have entries of the stated bits")
     table = RANDOM.integers(0, 256, (3, 256), dtype=np.uint8)
     entries = (table.astype(dtype) << (bits - 8)).astype(dtype)
     lookup = {}
     for name, colour in zip(("Red", "Green", "Blue"), entries, strict=True):
         lookup[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, bits]
-        lookup[f"{name}PaletteColorLookupTableData"] = colour.tobytes()
-    np.testing.assert_allclose(_image(dicom(GREY, "PALETTE COLOR", **lookup)), _luma(table.T[GREY]), atol=1)
+        # Two discrete segments of 128 entries each (PS3.3, C.7.9.2).
+        stored = np.concatenate([[0, 128], colour[:128], [0, 128], colour[128:]]) if segmented else colour
+        words = np.frombuffer(stored.astype(dtype).tobytes(), np.uint16)
+        data = words.astype(words.dtype.newbyteorder(">") if syntax == ExplicitVRBigEndian else "<u2").tobytes()
+        lookup[f"{'Segmented' if segmented else ''}{name}PaletteColorLookupTableData"] = data
+    content = dicom(np.stack([GREY] * frames), "PALETTE COLOR", syntax=syntax, **lookup)
+    for frame in read(content, "all", {}).frames:
+        np.testing.assert_allclose(frame.image, _luma(table.T[GREY]), atol=1)
 
 
 @pytest.mark.parametrize(

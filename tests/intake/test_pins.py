@@ -160,21 +160,21 @@ def test_a_file_that_nobody_wrote_to_is_not_read_again(tmp_path, known):
 
 
 @pytest.mark.parametrize("linked", [False, True])
-@pytest.mark.parametrize("how", ["in place", "replaced", "time set back", "another link"])
+@pytest.mark.parametrize("how", ["in place", "in place, time set back", "replaced", "time set back", "another link"])
 @pytest.mark.usefixtures("settled")
 def test_a_file_of_other_bytes_is_read_again(tmp_path, known, how, linked):
     at = _aged(_lay_out(tmp_path / "content", FILES))
     file = at / "train/images/a.jpg"
-    if linked:  # as DVC does with hard links: read-only, and one in its cache
+    if linked:  # as backups are made, too
         os.link(file, tmp_path / "object")
     assert _hashed(at, known) == 3
     time.sleep(0.05)  # until the clock of the file system has gone on
-    if how == "in place":
+    if how.startswith("in place"):
         file.write_bytes(b"2")
     else:
         file.unlink()
         file.write_bytes(b"2")
-    if how in {"time set back", "another link"}:
+    if how in {"in place, time set back", "time set back", "another link"}:
         os.utime(file, ns=(10**18, 10**18))
     if how == "another link":  # as `dvc checkout` of another state does
         os.link(file, tmp_path / "other object")
@@ -186,6 +186,7 @@ def test_links_into_the_cache_are_not_read_again(tmp_path, known):
     at = _aged(_lay_out(tmp_path / "content", FILES))
     for number, file in enumerate(sorted(at.rglob("*.*"))):
         os.link(file, tmp_path / f"object{number}")
+        file.chmod(0o444)  # as DVC protects what it links
     assert _hashed(at, known) == 3
     for number, file in enumerate(sorted(at.rglob("*.*"))):
         os.link(file, tmp_path / f"output{number}")  # this changes the file's ctime

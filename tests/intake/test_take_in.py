@@ -6,12 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from dicom_files import dicom
 
 from sonotrace.intake import pins
 from sonotrace.intake.bring import DicomSettings
 from sonotrace.intake.fetch import Fetched
 from sonotrace.intake.take_in import Terms, take_in
 from sonotrace.labels.listing import Box, Listed
+from sonotrace.patients import pseudonyms
 from sonotrace.patients.withdrawals import Withdrawals
 from sonotrace.sources import Snapshot
 from sonotrace.tables import CORNERS
@@ -49,6 +51,12 @@ def test_files_are_moved_only_if_they_were_made_for_this_run(tmp_path, terms, is
     assert taken.boxes[CORNERS].to_numpy().tolist() == [[0, 3, 20, 30]]
 
 
+def test_a_patient_in_the_labels_counts_before_the_name(tmp_path, terms):
+    listed = [Listed("Patient9_a", None, patient="P-7"), Listed("Patient9_b", None)]
+    taken = take_in(listed, _fetched(tmp_path / "at", {"x": b""}), tmp_path / "images", terms)
+    assert list(taken.manifest["patient"]) == ["P-7", "9"]
+
+
 def test_an_id_in_two_folders_keeps_both_files_and_each_its_boxes(tmp_path, terms):
     at = tmp_path / "at"
     fetched = _fetched(at, {"train/a.png": _png(10, 10), "valid/a.png": _png(20, 20)})
@@ -57,3 +65,19 @@ def test_an_id_in_two_folders_keeps_both_files_and_each_its_boxes(tmp_path, term
     taken = take_in(listed, fetched, tmp_path / "images", terms)
     assert (taken.images, taken.withdrawn) == (2, 0)
     assert list(zip(taken.boxes["file"], taken.boxes["x1"], strict=True)) == [("train/a.png", 10), ("valid/a.png", 20)]
+
+
+def test_the_label_file_of_a_dicom_file_is_not_named_after_it(tmp_path, terms, monkeypatch):
+    monkeypatch.setenv("SONOTRACE_PATIENT_KEY", "k" * 32)
+    monkeypatch.chdir(tmp_path)
+    pseudonyms.record()
+    at = tmp_path / "at"
+    fetched = _fetched(at, {"Miller/Miller.dcm": dicom(np.full((40, 50), 9, np.uint8))})
+    listed = [
+        Listed("Miller", at / "Miller/Miller.dcm", labelled_by="Miller/labels/Miller.txt"),
+        Listed("Miller", at / "Miller/Miller.dcm", labelled_by="Miller/table.csv:2"),
+        Listed("Miller2", None, labelled_by="Miller/labels/Miller2.txt"),
+    ]
+    table = take_in(listed, fetched, tmp_path / "images", terms).manifest
+    assert "Miller" not in table.to_csv()
+    assert set(table["labelled_by"]) == {f"{image}.txt" for image in table["image"]} | {"table.csv:2"}

@@ -244,3 +244,65 @@ def test_folders_beside_a_table_of_another_name_are_ambiguous(tmp_path):
 def test_the_snapshot_s_own_name_labels_nothing(tmp_path):
     with pytest.raises(SonotraceError, match=r"no such label table, and no image in a folder named after a plane"):
         _folders(tmp_path / "brain", "a.png", "images/b.png")
+
+
+def _sides(folder, values):
+    rows = "".join(f"i{number};Fetal brain;{value}\n" for number, value in enumerate(values))
+    return list(_snapshot(folder, f"Image_name;Plane;Train\n{rows}").values())
+
+
+@pytest.mark.parametrize(
+    ("values", "side"),
+    [
+        (["1", "1.0", "1,0", "Train", "TRAINING", "True"], "train"),
+        (["0", "0.0", "0,0", "test", "Test", "FALSE"], "test"),
+        (["val", "Valid", "validation"], "val"),
+        (["", " "], ""),
+    ],
+)
+def test_a_side_is_read_in_all_its_forms(tmp_path, values, side):
+    assert {(entry.official_split, entry.refused) for entry in _sides(tmp_path, values)} == {(side, "")}
+
+
+@pytest.mark.parametrize("value", ["2", "-1", "0.5", "nan", "NA", "yes", "train/test", "1.0.0"])
+def test_a_side_that_is_none_refuses_its_row(tmp_path, value):
+    good, bad = _sides(tmp_path, ["1", value])
+    assert (good.official_split, good.refused) == ("train", "")
+    assert bad.labelled_by == "image_label.csv:3"
+    assert bad.refused.startswith(f"unknown official side: Train is {value!r}; use 1 or train, 0 or test")
+
+
+def test_columns_are_known_in_any_case_and_stand_once(tmp_path):
+    found = _snapshot(tmp_path, "image_name,PLANE,train,site\na,Fetal brain,0,North\n")
+    assert (found["a"].label, found["a"].official_split, found["a"].site) == ("Fetal brain", "test", "North")
+    with pytest.raises(SonotraceError, match="2 columns are called Train; keep one"):
+        _snapshot(tmp_path, "Image_name,Plane,Train,train\na,Fetal brain,0,1\n")
+
+
+def test_a_column_patient_says_whose_image_it_is(tmp_path):
+    found = _snapshot(tmp_path, "Image_name,Plane,Patient\na,Fetal brain,P-7\nb,Fetal brain,\n")
+    assert (found["a"].patient, found["a"].refused) == ("P-7", "")
+    assert found["b"].refused.startswith("unreadable patient: the column Patient is empty here; fill it in")
+
+
+def test_blank_rows_of_excel_count_for_nothing(tmp_path):
+    found = _snapshot(tmp_path, "Image_name;Plane\r\na;Fetal brain\r\n;\r\n ; \r\n\r\nb;Fetal femur\r\n;\r\n")
+    assert {image: entry.labelled_by for image, entry in found.items()} == {
+        "a": "image_label.csv:2",
+        "b": "image_label.csv:6",
+    }
+
+
+def test_a_row_without_an_image_name_says_so(tmp_path):
+    found = _snapshot(tmp_path, "Image_name,Plane\n,Fetal brain\n")
+    assert found[""].refused.startswith("row without image name: Image_name is empty")
+
+
+def test_names_in_another_unicode_form_are_the_same(tmp_path):
+    found = _snapshot(tmp_path, "Image_name,Plane\nM\u00fcller,Fetal brain\n", ["Mu\u0308ller.png"])
+    assert [(entry.image, entry.file.name) for entry in found.values()] == [("M\u00fcller", "Mu\u0308ller.png")]
+
+
+def test_sides_are_told_by_folders_in_any_case(tmp_path):
+    found = _folders(tmp_path, "Train/brain/a.png", "VALIDATION/brain/b.png", "Test/brain/c.jfif", "brain/d.webp")
+    assert [found[image].official_split for image in "abcd"] == ["train", "val", "test", ""]

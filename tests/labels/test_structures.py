@@ -1,7 +1,5 @@
 """YOLOv8 exports: a box carries the name of its structure, whatever the export's class order."""
 
-import math
-
 import pytest
 import yaml
 
@@ -17,10 +15,10 @@ def read_snapshot(folder):
 OTHER_ORDER = ["MIDLINE_FALX", "CHOROID_PLEXUS", "CSP"]
 
 
-def _export(folder, labels, names=OTHER_ORDER, ending=".jpg"):
+def _export(folder, labels, names=OTHER_ORDER, ending=".jpg", **card):
     """Lay out an export: labels maps `side/name` to the lines of its label file, None for no file."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "data.yaml").write_text(yaml.safe_dump({"names": names, "nc": len(names)}, sort_keys=False))
+    (folder / "data.yaml").write_text(yaml.safe_dump({"names": names, "nc": len(names)} | card, sort_keys=False))
     for key, text in labels.items():
         side, name = key.split("/")
         for kind in ("images", "labels"):
@@ -57,11 +55,64 @@ def test_a_polygon_is_read_as_its_bounds(tmp_path):
 
 
 @pytest.mark.parametrize("line", ["0 0.5 0.5 0.1", "0 .1 .2 .3 .4 .5 .6 .7", "0 a b c d", "0", "brain .5 .5 .1 .1"])
-def test_a_malformed_line_is_a_box_without_corners(tmp_path, line):
-    found = _export(tmp_path, {"train/a": f"1 .5 .5 .2 .2\n\n{line}\n"})
-    good, bad = found["a"].boxes
-    assert good.structure == "CHOROID_PLEXUS"
-    assert all(math.isnan(value) for value in (bad.x0, bad.y0, bad.x1, bad.y1))
+def test_a_line_that_proves_nothing_refuses_the_labels_of_its_image(tmp_path, line):
+    found = _export(tmp_path, {"train/a": f"1 .5 .5 .2 .2\n\n{line}\n", "train/b": "1 .5 .5 .2 .2\n"})
+    assert found["a"].boxes == []
+    assert found["a"].refused.startswith("unreadable box: line 3 of its label file ")
+    assert (len(found["b"].boxes), found["b"].refused) == (1, "")
+
+
+KEYPOINTS = "2 0.5 0.4 0.2 0.6 0.5 0.5 2 0.6 0.6 1\n"
+
+
+def test_the_keypoints_that_data_yaml_states_are_left_out(tmp_path):
+    found = _export(tmp_path, {"train/a": KEYPOINTS, "train/b": "2 0.5 0.4 0.2 0.6\n"}, kpt_shape=[2, 3])
+    assert _boxes(found["a"]) == _boxes(found["b"]) == [("CSP", 0.4, 0.1, 0.6, 0.7)]
+
+
+@pytest.mark.parametrize("shape", [[2, 2], [3, 3]])
+def test_lines_of_another_length_than_data_yaml_states_are_refused(tmp_path, shape):
+    found = _export(tmp_path, {"train/a": KEYPOINTS}, kpt_shape=shape)
+    assert "has 11 values, not the" in found["a"].refused
+
+
+@pytest.mark.parametrize("shape", [[2], "2", [2, "x"], [True, 2], [-1, 2]])
+def test_an_unusable_kpt_shape_is_named(tmp_path, shape):
+    with pytest.raises(SonotraceError, match=r"data\.yaml: kpt_shape is .*, not \[points"):
+        _export(tmp_path, {"train/a": ""}, kpt_shape=shape)
+
+
+@pytest.mark.parametrize("number", [0, 1, 7])
+def test_a_line_of_a_tracker_is_not_taken_for_a_triangle(tmp_path, number):
+    found = _export(tmp_path, {"train/a": f"2 0.5 0.4 0.2 0.6 0.91 {number}\n"})
+    assert (found["a"].boxes, "may be a tracked box" in found["a"].refused) == ([], True)
+
+
+def test_another_number_of_classes_than_names_is_an_error(tmp_path):
+    with pytest.raises(SonotraceError, match=r"data\.yaml: nc is 4, but there are 3 names"):
+        _export(tmp_path, {"train/a": ""}, nc=4)
+
+
+def test_equal_boxes_of_an_image_count_once_and_are_noted(tmp_path):
+    line, other = "0 .5 .5 .2 .2\n", "1 .5 .5 .2 .2\n"
+    assert len(_export(tmp_path, {"train/a": line + other + line + line, "train/b": line})["a"].boxes) == 2
+    notes = structures.read_snapshot(tmp_path, {}, "structures").notes
+    assert notes == ("repeated boxes count once: 2 left out (images: 1)",)
+
+
+def test_an_image_outside_the_export_is_listed_without_labels(tmp_path):
+    _export(tmp_path / "export", {"train/a": ""})
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "stray.png").touch()
+    found = {entry.image: entry for entry in read_snapshot(tmp_path)}
+    assert (found["stray"].file, found["stray"].labelled_by) == (tmp_path / "stray.png", "")
+
+
+def test_names_in_another_unicode_form_are_the_same(tmp_path):
+    _export(tmp_path, {"train/Mu\u0308ller": None})
+    (tmp_path / "train/labels/M\u00fcller.txt").write_text("0 .5 .5 .2 .2\n")
+    (entry,) = read_snapshot(tmp_path)
+    assert (entry.image, len(entry.boxes)) == ("M\u00fcller", 1)
 
 
 @pytest.mark.parametrize("number", ["3", "-1", "0.5", "nan", "inf"])

@@ -1,11 +1,16 @@
 """The user's snapshot is read where it stands, or from the one zip file."""
 
+import bz2
+import lzma
+import re
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from sonotrace import labels
 from sonotrace.errors import SonotraceError
+from sonotrace.labels.listing import image_id
 from sonotrace.sources import Request, incoming
 
 SETTINGS = {"planes": {"table": "image_label.csv"}, "structures": {}}
@@ -107,3 +112,55 @@ def test_a_mangled_zip_is_refused(folders):
     with pytest.raises(SonotraceError, match=r"export\.zip: .*leads out"):
         _snapshot("planes", origin, into)
     assert not list(into.iterdir())
+
+
+def test_a_table_beside_the_zip_of_its_images_is_read_with_them(folders):
+    origin, into = folders
+    _zip(origin / "Images.zip", {"Images/a.png": b"png"})
+    _lay_out(origin, {"image_label.csv": FILES["planes"]["image_label.csv"], ".gitignore": b"x"})
+    assert _read("planes", _snapshot("planes", origin, into)) == [("a", "Images/a.png", "Fetal brain", [])]
+    assert {path.name for path in into.iterdir()} == {"Images", "image_label.csv"}
+    assert {path.name for path in origin.iterdir()} == {"Images.zip", "image_label.csv", ".gitignore"}
+
+
+def test_a_file_that_is_in_the_zip_and_beside_it_is_not_guessed_between(folders):
+    origin, into = folders
+    _zip(origin / "export.zip", FILES["planes"])
+    _lay_out(origin, {"image_label.csv": b"other"})
+    with pytest.raises(SonotraceError, match=r"image_label\.csv: export\.zip holds that name too; keep one"):
+        _snapshot("planes", origin, into)
+
+
+def test_a_zip_in_a_zip_is_named(folders):
+    origin, into = folders
+    _zip(origin / "inner.zip", FILES["planes"])
+    _zip(origin / "outer.zip", {"x/inner.zip": (origin / "inner.zip").read_bytes()})
+    (origin / "inner.zip").unlink()
+    with pytest.raises(SonotraceError, match=r"outer\.zip: holds no image, but an archive, inner\.zip; unpack it once"):
+        _snapshot("planes", origin, into)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("x.7z", b"7z\xbc\xaf\x27\x1c", "7z"),
+        ("x.rar", b"Rar!\x1a\x07\x01\x00", "RAR"),
+        ("x.tar.xz", lzma.compress(b"x"), "xz"),
+        ("x.tar.bz2", bz2.compress(b"x"), "bzip2"),
+        ("x.zip", b"7z\xbc\xaf\x27\x1c", "7z"),
+    ],
+)
+def test_archives_of_other_kinds_say_what_they_are(folders, name, content, kind):
+    origin, into = folders
+    (origin / name).write_bytes(content)
+    with pytest.raises(
+        SonotraceError, match=rf"{name}: packed with {kind}, and only zip, tar and tar\.gz are unpacked"
+    ):
+        _snapshot("planes", origin, into)
+
+
+def test_the_patterns_in_the_docs_find_the_patients_of_their_examples():
+    text = (Path(__file__).parents[2] / "docs/sources.md").read_text()
+    rows = re.findall(r"^\| `(\S+\.\w+)`(?:, `(\S+)`)? \| `'(.+)'` \|$", text, re.MULTILINE)
+    found = [re.search(pattern, image_id(name))["patient"] for *names, pattern in rows for name in names if name]
+    assert found == ["00123", "004", "004", "US-2024-0815", "site2_p0042"]

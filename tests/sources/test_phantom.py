@@ -309,5 +309,5 @@ def test_a_missing_scanner_file_is_named(tmp_path):
 
 
 def test_both_data_sets_know_the_same_machines():
-    names = [[s.name for s in load_scanners(ORIGIN / d / "scanners.yaml")] for d in phantom.DATA_SETS]
+    names = [[s.name for s in load_scanners(ORIGIN / d / "scanners.yaml")] for d in phantom.KINDS]
     assert all(a == b for a, b in pairwise(names))

@@ -1,6 +1,7 @@
 """What a snapshot holds comes in as it is, one row each."""
 
 import hashlib
+import json
 import zipfile
 from pathlib import Path
 
@@ -111,3 +112,24 @@ def test_a_failed_pull_leaves_the_last_one(work, set_param):
         run("planes")
     assert len(read_table(Path("data/planes/pull/manifest.csv"))) == 4
     assert {path.name for path in (work / "data/planes/pull").iterdir()} == {"images", "manifest.csv", "boxes.csv"}
+
+
+def test_files_left_out_are_counted_in_the_report_and_named_by_kind_on_the_terminal(work, set_param, capsys):
+    set_param("pull.planes.source", "incoming")
+    _lay_out(work / "data/incoming/planes", PLANES)
+    run("planes")
+    assert "ignored" not in json.loads(Path("reports/planes/snapshot.json").read_text())
+    _lay_out(work / "data/incoming/planes", {"clip.mp4": b"x", "more/clip.mp4": b"x", ".DS_Store": b"x"})
+    capsys.readouterr()
+    run("planes")
+    assert json.loads(Path("reports/planes/snapshot.json").read_text())["ignored"] == 3
+    said = "pull: note: left out, as neither images nor labels: 2 .mp4, 1 hidden\n"
+    assert said in capsys.readouterr().out
+
+
+def test_an_image_that_cannot_be_read_is_listed(work, set_param):
+    set_param("pull.planes.source", "incoming")
+    _lay_out(work / "data/incoming/planes", PLANES | {"images/b.webp": b"RIFF    WEBP", "images/c.jfif": b"\xff\xd8"})
+    run("planes")
+    files = list(read_table(Path("data/planes/pull/manifest.csv"))["file"])
+    assert {"images/b.webp", "images/c.jfif"} <= set(files)

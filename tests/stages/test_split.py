@@ -138,6 +138,17 @@ def test_a_changed_parameter_that_moves_a_test_patient_stops_until_confirmed(wor
     run("planes")
 
 
+def test_official_sides_that_nobody_has_stop_the_split(work, set_param):
+    set_param("split.planes.use_official", True)
+    _accept(work, MANY)
+    with pytest.raises(
+        SonotraceError,
+        match=r"split\.planes\.use_official is true, but no accepted image of this snapshot has an official split",
+    ):
+        run("planes")
+    assert not Path("data/planes/split/split.csv").exists()
+
+
 def test_official_sides_that_change_in_the_data_stop_too(work, set_param):
     set_param("split.planes.use_official", True)
     _accept(work, MANY, official="test")

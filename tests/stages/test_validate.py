@@ -127,7 +127,7 @@ def test_each_fault_of_a_row_has_its_reason(reason):
 
 def test_a_label_outside_the_planes_is_kept_in_the_detail():
     _, quarantine = judge("planes", KINDS["planes"], image_table([_row("x", label="Fetal heart")]), box_table([]), {})
-    assert quarantine["detail"][0].startswith("Fetal heart; known: abdomen, brain, femur, thorax, cervix, other")
+    assert quarantine["detail"][0].startswith("'Fetal heart'; known: abdomen, brain, femur, thorax, cervix, other")
 
 
 def test_accepted_planes_carry_the_name_of_the_plane():

@@ -29,9 +29,9 @@ def judge(
         elif row.file in damages:
             reason, detail = "unreadable image", damages[row.file]
         elif not row.patient:
-            reason, detail = "unreadable patient", f"pull.{data_set}.patient_pattern does not fit"
+            reason, detail = "unreadable patient", _no_patient(data_set, kind, row.image)
         elif not kind.has_boxes and kind.class_of(row.label) is None:
-            reason, detail = "unknown label", f"{row.label}; known: {', '.join(kind.classes(kind.out_of_scope))}"
+            reason, detail = "unknown label", f"{row.label!r}; known: {', '.join(kind.classes(kind.out_of_scope))}"
         elif contents[row.image] > 1:
             reason, detail = "same id twice", f"{contents[row.image]} different images have this id"
         elif (row.image, row.file) in bad_boxes:
@@ -44,6 +44,13 @@ def judge(
     if not kind.has_boxes:
         accepted["label"] = [kind.class_of(label) for label in accepted["label"]]
     return accepted, pd.DataFrame(quarantined, columns=list(QUARANTINE_COLUMNS), dtype=str)
+
+
+def _no_patient(data_set: str, kind: Kind, image: str) -> str:
+    """Say what to do about an image whose patient is not known."""
+    column = "" if kind.has_boxes else " or add a column Patient to the label table"
+    remedy = f"change the pattern (examples in docs/sources.md){column}"
+    return f"{image} does not match pull.{data_set}.patient_pattern; {remedy}"
 
 
 def set_apart(accepted: pd.DataFrame, reasons: dict[str, str], reason: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -40,6 +40,17 @@ STORED = (*(cv2.IMWRITE_PNG_COMPRESSION, 0), *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRI
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
 _BMP = b"BM"
+_EXIF = b"Exif\0\0"
+_OTHERS = {
+    "GIF": rb"GIF8",
+    "WebP": rb"RIFF....WEBP",
+    "HEIF or AVIF": rb"....ftyp",
+    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    "PGM or PPM": rb"P[1-6]\s",
+    "zip": rb"PK\x03\x04",
+    "PDF": rb"%PDF",
+}
+"""Beginnings of files that people take for images that can be read."""
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TAGS = {tag.name: number for number, tag in TiffTags.TAGS_V2.items()}
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
@@ -60,8 +71,9 @@ def decode_grey(content: bytes) -> Grey | None:
     - Samples of 16 bits count as 8-, 10-, 12- or 16-bit values, the least of these that holds the
       image's largest colour sample, and keep the highest 8 bits: so an image with 12 bits in use is
       not near black. Black and white of 1 bit become 0 and 255. A TIFF in which 0 is white is inverted.
-    - EXIF orientation is not applied to PNG and JPEG; the orientation of a TIFF is. Either way the
-      size is the one that Pillow reads from the header.
+    - A JPEG is turned as its EXIF orientation says, and a TIFF by its own, for that is how viewers and
+      labelling tools show them. `header_size` is the size of the turned image. For PNG they differ, so
+      a PNG with an orientation is refused: its boxes could mean either.
 
     Refused are images of more than MAX_PIXELS pixels or MAX_SIDE px a side, and TIFFs of several
     pages, with floating-point, signed or 32-bit samples, or in other colours than RGB.
@@ -101,10 +113,15 @@ def read_grey(path: Path) -> Grey:
 
 
 def header_size(path: Path) -> tuple[int, int] | None:
-    """Read width and height in px from an image's header, or None where that fails."""
+    """Read width and height in px from an image's header, or None where that fails.
+
+    It is the size as `decode_grey` turns the image.
+    """
     try:
         with Image.open(path) as image:
-            return image.size
+            width, height = image.size
+            turned = image.format == "JPEG" and _orientation(image.info.get("exif", b"")) >= 5
+            return (height, width) if turned else (width, height)
     except Exception:  # noqa: BLE001 - Pillow raises many kinds for damaged files
         return None
 
@@ -140,22 +157,51 @@ def encode_png(image: Grey, options: Sequence[int] = COMPRESSED) -> bytes:
 def _decode(content: bytes) -> Grey:
     if content.startswith(_TIFF):
         return _decode_tiff(content)
-    _check_size(*_stated_size(content))
+    width, height, exif = _header(content)
+    _check_size(width, height)
+    orientation = _orientation(exif)
+    if orientation > 1 and content.startswith(_PNG):
+        raise _UnreadableError(
+            "its EXIF data turn it, which not all programs do to a PNG; save it upright without them"
+        )
     deep = content.startswith(_PNG) and content[24:25] == b"\x10"
     flags = cv2.IMREAD_UNCHANGED if deep else cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     if image is None:
         raise _UnreadableError(_complaint(content))
-    return _to_grey(image) if deep else np.asarray(image, np.uint8)
+    return _to_grey(image) if deep else _turned(np.asarray(image, np.uint8), orientation)
 
 
-def _stated_size(content: bytes) -> tuple[int, int]:
-    """Read width and height in px from the header of a PNG, JPEG or BMP, faster than Pillow does."""
+def _turned(image: Grey, orientation: int) -> Grey:
+    """Turn an image from the way it is stored to the way it is shown (EXIF 2.32, 4.6.4, Orientation)."""
+    if orientation >= 5:
+        image = image.T
+    if orientation in {3, 4, 7, 8}:
+        image = image[::-1]
+    if orientation in {2, 3, 6, 7}:
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
+
+
+def _orientation(exif: bytes) -> int:
+    """Read the orientation, 1 to 8, from EXIF data; 1 (as stored) where they state none that there is."""
+    try:
+        tags = Image.Exif()
+        tags.load(exif)
+        found = tags.get(_TAGS["Orientation"], 1)
+    except Exception:  # noqa: BLE001 - Pillow raises many kinds for damaged EXIF data
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _header(content: bytes) -> tuple[int, int, bytes]:
+    """Read width and height in px and the EXIF data of a PNG, JPEG or BMP, faster than Pillow does."""
+    exif = b""
     try:
         if content.startswith(_PNG):
-            width, height = _stated_png_size(content)
+            width, height, exif = _png_header(content)
         elif content.startswith(_JPEG):
-            width, height = _stated_jpeg_size(content)
+            width, height, exif = _jpeg_header(content)
         elif content.startswith(_BMP):
             old = content[14:18] == b"\x0c\0\0\0"
             width, height = struct.unpack_from("<HH" if old else "<ii", content, 18)
@@ -163,31 +209,35 @@ def _stated_size(content: bytes) -> tuple[int, int]:
             raise _UnreadableError(_complaint(content))
     except struct.error:
         raise _UnreadableError(_complaint(content)) from None
-    return width, abs(height)  # a BMP of negative height stands on its head
+    return width, abs(height), exif  # a BMP of negative height stands on its head
 
 
-def _stated_png_size(content: bytes) -> tuple[int, int]:
-    """Read IHDR, and see that no chunk ends behind the file: OpenCV takes memory for all that one states."""
+def _png_header(content: bytes) -> tuple[int, int, bytes]:
+    """Read IHDR and eXIf, and see that no chunk ends behind the file: OpenCV takes memory for all that one states."""
     width, height = struct.unpack_from(">II", content, 16)
-    at, kind = len(_PNG), b""
+    at, kind, exif = len(_PNG), b"", b""
     while at < len(content) and kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", content, at)
         at += length + 12
         if at > len(content):
             raise _UnreadableError("damaged or cut short")
-    return width, height
+        if kind == b"eXIf":
+            exif = content[at - 4 - length : at - 4]
+    return width, height, exif
 
 
-def _stated_jpeg_size(content: bytes) -> tuple[int, int]:
-    """Read the frame header, SOFn, of a JPEG (ITU-T T.81, B.2.2)."""
-    at = 2
+def _jpeg_header(content: bytes) -> tuple[int, int, bytes]:
+    """Read the frame header, SOFn, of a JPEG (ITU-T T.81, B.2.2), and the first EXIF segment before it."""
+    at, exif = 2, b""
     while marker := _JPEG_MARKER.search(content, at):
         kind, at = marker[1][0], marker.end()
         if 0xC0 <= kind <= 0xCF and kind not in {0xC4, 0xC8, 0xCC}:
             height, width = struct.unpack_from(">HH", content, at + 3)
-            return width, height
+            return width, height, exif
         if kind != 0x01 and not 0xD0 <= kind <= 0xD8:  # those have no length
             (length,) = struct.unpack_from(">H", content, at)
+            if kind == 0xE1 and not exif and content.startswith(_EXIF, at + 2):
+                exif = content[at + 2 : at + length]
             at += length
     raise _UnreadableError(_complaint(content))
 
@@ -209,8 +259,10 @@ def _complaint(content: bytes) -> str:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP")) as image:
             image.load()
     except UnidentifiedImageError:
-        known = content.startswith((_PNG, _JPEG, _BMP))
-        return "damaged or cut short" if known else "not a PNG, JPEG, TIFF or BMP image"
+        if content.startswith((_PNG, _JPEG, _BMP)):
+            return "damaged or cut short"
+        other = next((name for name, mark in _OTHERS.items() if re.match(mark, content, re.DOTALL)), "")
+        return f"{f'a {other} file, ' if other else ''}not a PNG, JPEG, TIFF or BMP image"
     except Exception as error:  # noqa: BLE001 - Pillow raises many kinds for damaged files
         return str(error).splitlines()[0] if str(error) else "damaged image"
     return "damaged or cut short"

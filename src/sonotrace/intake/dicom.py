@@ -4,7 +4,7 @@ Closed by default: of a file's attributes only those in `ATTRIBUTES` are looked 
 only those inside the ultrasound region are kept, and what does not say of itself that it is a clean
 ultrasound image is refused. Attribute names and values are those of DICOM PS3.3 and PS3.6.
 
-What this cannot see: text that was burned in on the region itself, in a file that does not say so.
+What this cannot see: text burned into the region itself, in a file that does not say so.
 """
 
 import logging
@@ -288,7 +288,7 @@ def _grey(pixels: NDArray[Any], photometric: str, dataset: Any) -> Grey:
     if not 8 <= bits <= 16 or dataset.get("HighBit", bits - 1) != bits - 1:
         raise Refused("unsupported pixels", "samples of other than 8 to 16 bits; export it as 8-bit grey or RGB")
     if photometric == "PALETTE COLOR":
-        pixels = apply_color_lut(pixels, dataset)
+        pixels = apply_color_lut(pixels, _little_endian_palette(dataset))
         deep = pixels.dtype.itemsize > 1 and dataset.RedPaletteColorLookupTableDescriptor[2] > 8
         return _luma(_high_bits(pixels, 16 if deep else 8))
     if dataset.PixelRepresentation == 1:
@@ -301,6 +301,27 @@ def _grey(pixels: NDArray[Any], photometric: str, dataset: Any) -> Grey:
     if photometric == "MONOCHROME1":
         return 255 - grey
     raise Refused("unsupported pixels", "a colour space other than grey, RGB, YBR or palette; export it as RGB")
+
+
+def _little_endian_palette(dataset: Any) -> Any:
+    """Return the palette of a data set as it would be in little-endian order; pydicom reads no other.
+
+    Its tables are 16-bit words (VR OW), also where their entries have 8 bits.
+    """
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    if dataset.file_meta.TransferSyntaxUID.is_little_endian:
+        return dataset
+    palette: Any = Dataset()
+    palette.file_meta = FileMetaDataset()
+    palette.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    for element in dataset:
+        if "PaletteColorLookupTable" in element.keyword:
+            is_table = element.keyword.endswith("Data")
+            value = np.frombuffer(element.value, ">u2").astype("<u2").tobytes() if is_table else element.value
+            palette.add_new(element.tag, element.VR, value)
+    return palette
 
 
 def _high_bits(samples: NDArray[Any], bits: int) -> Grey:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sonotrace.errors import SonotraceError
-from sonotrace.intake import pins
+from sonotrace.intake import pins, tree
 from sonotrace.params.pull import PullPlanes, PullStructures
 from sonotrace.places import DATA, STATE
 from sonotrace.running.item_cache import ItemCache
@@ -84,11 +84,13 @@ def required_pin(chosen: Choice) -> Pin | None:
 def fetch(chosen: Choice, into: Path, pin: Pin | None) -> Fetched:
     """Have the source bring its snapshot, into the empty folder `into` or where it lies, and hash its files.
 
-    Raises SonotraceError where that fails, or the content is not what `pin` says. A download that
+    Raises SonotraceError where that fails, something in the folder would be passed over (`tree.check`), or
+    the content is not what `pin` says. A download that
     failed so is not kept, since it would make every later pull fail.
     """
     with bar("snapshot", chosen.settings.get("images", 0)) as advance:
         snapshot: Snapshot = source(chosen.source).fetch(chosen.request(into, pin, advance))
+    tree.check(snapshot.folder)
     is_temporary = snapshot.folder == into
     with ItemCache("sha256", [pins], None) as known:
         content = pins.contents(snapshot.folder, available_cores(), None if is_temporary else known)

@@ -8,6 +8,7 @@ says what was pinned, `files.csv` gives each file's sha256, so that a later diff
 import csv
 import hashlib
 import json
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -22,6 +23,7 @@ from sonotrace.running.parallel import BATCH, in_order
 from sonotrace.sources import Pin, Snapshot
 
 PIN, FILES = "pin.json", "files.csv"
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 SETTLED = 2_000_000_000
 """Age in ns from which a file's times tell whether it was written to: clocks of file systems tick in up to 2 s."""
 
@@ -51,9 +53,9 @@ class Differences:
 def contents(folder: Path, workers: int, known: ItemCache | None = None) -> dict[str, str]:
     """Return name -> sha256 of every file in `folder` and below, names relative and sorted.
 
-    Read-me files are left out: Roboflow writes the date of the export into them. So are hidden files.
-    Of its COCO files the `info`, which holds a date too, does not count. What `known` holds of a file
-    is taken over where nothing says that it was written to since.
+    Read-me files are left out, since Roboflow writes the date of the export into them, and so are hidden
+    files. Of its COCO files, `info` does not count, which holds a date too. A file is read only if `known`
+    does not have it, or it may have been written to since.
     """
     files = sorted(
         (path.relative_to(folder).as_posix(), path)
@@ -74,11 +76,12 @@ def contents(folder: Path, workers: int, known: ItemCache | None = None) -> dict
 def _state(path: Path, top: Path) -> str:
     """Return what changes when a file is written to or replaced; nothing where it is too new to tell.
 
-    `st_ctime` says more than `st_mtime`, which may be set, but linking a file changes it too. A file with
-    hard links is one of DVC's cache, and no other file can take its inode.
+    `st_mtime` can be set back; `st_ctime` cannot, but each hard link that DVC makes or removes changes it. So
+    `st_mtime` counts only for a file that DVC protects: one with hard links that nobody may write to.
     """
     found = path.stat()
-    last = found.st_ctime_ns if found.st_nlink == 1 else found.st_mtime_ns
+    is_protected = found.st_nlink > 1 and not found.st_mode & _WRITABLE
+    last = found.st_mtime_ns if is_protected else found.st_ctime_ns
     if time.time_ns() - last < SETTLED:
         return ""
     return f"{top / path} {found.st_dev} {found.st_ino} {found.st_size} {last}"

@@ -84,7 +84,9 @@ def take_in(listed: list[Listed], fetched: Fetched, folder: Path, terms: Terms) 
 
 
 def _patient(entry: Listed, terms: Terms) -> str:
-    """Read the patient from the image id; empty where it cannot be read."""
+    """Return the patient that the labels state, or else the image id; empty where it cannot be read."""
+    if entry.patient:
+        return entry.patient
     found = terms.patient.search(entry.image)
     return found["patient"] if found else ""
 
@@ -151,8 +153,7 @@ def _row(entry: Listed, arrival: Arrival, terms: Terms) -> dict[str, object]:
         "width": arrival.width,
         "height": arrival.height,
         "label": entry.label,
-        # The folders above a label file may be named after patients.
-        "labelled_by": PurePosixPath(entry.labelled_by).name if arrival.image else entry.labelled_by,
+        "labelled_by": _labelled_by(entry, arrival),
         "official_split": entry.official_split,
         "scanner": arrival.scanner or entry.scanner,
         "site": entry.site,
@@ -160,6 +161,14 @@ def _row(entry: Listed, arrival: Arrival, terms: Terms) -> dict[str, object]:
         "mm_per_px_y": f"{arrival.mm_per_px[1]:.6g}" if arrival.mm_per_px else "",
         "refused": refused,
     }
+
+
+def _labelled_by(entry: Listed, arrival: Arrival) -> str:
+    """Return where the label is; for DICOM without folders and file names, which may name a patient."""
+    if not arrival.image:
+        return entry.labelled_by
+    name = PurePosixPath(entry.labelled_by)
+    return name.with_stem(arrival.image).name if name.stem == entry.image else name.name
 
 
 def _boxes(entry: Listed, arrival: Arrival, image: str) -> list[dict[str, object]]:

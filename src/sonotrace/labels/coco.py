@@ -1,4 +1,4 @@
-"""Read labels in COCO JSON: Roboflow's export, with one file a side, and a single file.
+"""Read labels in COCO JSON: Roboflow's export, with one file per side, or a single file.
 
 The format is that of https://cocodataset.org/#format-data: `images`, `annotations`, `categories`.
 Of an annotation the box is used, `[x, y, width, height]` in px, or the bounds of its polygons where it
@@ -7,6 +7,7 @@ has no box; `iscrowd` is not looked at.
 
 import json
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,14 +16,14 @@ from typing import Any
 
 from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import header_size
-from sonotrace.labels.listing import SIDES, Box, Listed, image_id, images_below, side_of, source_of
+from sonotrace.labels.listing import Box, Listed, image_id, images_below, side_called, side_of, source_of
 
 _LISTS = ("images", "annotations", "categories")
 _NOWHERE = (math.nan, math.nan, math.nan, math.nan)
 
 
 def find(folder: Path) -> tuple[dict[Path, dict[str, Any]], list[str]]:
-    """Return the COCO files in `folder` and below, parsed, and what is wrong with others, one line each.
+    """Return the COCO files in `folder` and below, parsed, and what is wrong with others, in one line each.
 
     A COCO file is any .json that has all three lists. Hidden files and folders are passed over.
     """
@@ -49,7 +50,7 @@ def read(folder: Path, documents: dict[Path, dict[str, Any]]) -> list[Listed]:
     document names was not looked at. Rows come with `refused` where a file name leads out of the
     snapshot, an id is unusable, the size stated is not the file's, or an image is labelled twice.
     """
-    files = {file.relative_to(folder).as_posix(): file for file in images_below(folder)}
+    files = {_nfc(file.relative_to(folder).as_posix()): file for file in images_below(folder)}
     rows = [row for path in documents for row in _rows(path, documents[path], folder, files)]
     times = Counter(row.file for row in rows)
     listed = [
@@ -69,7 +70,7 @@ def read(folder: Path, documents: dict[Path, dict[str, Any]]) -> list[Listed]:
 
 
 def _rows(path: Path, document: dict[str, Any], folder: Path, files: dict[str, Path]) -> Iterator[Listed]:
-    """Yield one row an entry of `images`, then one an image id that only annotations have."""
+    """Yield one row per entry of `images`, then one per image id that only annotations have."""
     where = path.relative_to(folder)
     structures = _structures(path, document)
     annotations: dict[str, list[dict[str, Any]]] = {}
@@ -77,7 +78,7 @@ def _rows(path: Path, document: dict[str, Any], folder: Path, files: dict[str, P
         annotations.setdefault(str(annotation.get("image_id")), []).append(annotation)
     images = _entries(path, document, "images")
     times = Counter(str(image.get("id")) for image in images)
-    side = side_of(where) or SIDES.get(_subset(where), "")
+    side = side_of(where) or side_called(_subset(where))
     for image in images:
         key = str(image.get("id"))
         row = Listed(key, None, "", f"{where.as_posix()}#{key}", side)
@@ -138,10 +139,15 @@ def _file(where: Path, name: PurePosixPath, files: dict[str, Path]) -> Path | No
     beside = PurePosixPath(where.parent.as_posix())
     for base in (beside, beside.parent):
         for below in (base, base / "images", base / "images" / _subset(where)):
-            file = files.get((below / name).as_posix())
+            file = files.get(_nfc((below / name).as_posix()))
             if file:
                 return file
     return None
+
+
+def _nfc(name: str) -> str:
+    """Return the one Unicode form for names that look the same; macOS writes another."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _subset(where: Path) -> str:

@@ -1,12 +1,16 @@
 """What a snapshot lists: one entry per image or row of labels, with its boxes."""
 
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+ENDINGS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp"}
+"""Images that can be read."""
+OTHER_ENDINGS = {".webp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".pgm", ".ppm", ".pnm"}
+"""Images that cannot; they are listed, so that validate sets them apart with a reason."""
 DICOM_ENDINGS = {".dcm", ".dicom"}
-SIDES = {"train": "train", "valid": "val", "val": "val", "test": "test"}
-"""Names of folders that say to which side of a split their images belong."""
+_IMAGE_ENDINGS = ENDINGS | OTHER_ENDINGS
+_SIDES = {"train": "train", "training": "train", "valid": "val", "val": "val", "validation": "val", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Listed:
     scanner: str = ""
     site: str = ""
     source_image: str = ""
+    patient: str = ""
+    """As the labels state it; empty where only the image id can tell."""
     boxes: list[Box] = field(default_factory=list)
     refused: str = ""
     """Why its labels cannot be used, as `reason: detail`; such an entry has no boxes."""
@@ -47,6 +53,8 @@ class Listing:
     entries: list[Listed]
     label_files: frozenset[Path]
     """Label tables, label files and what describes them."""
+    notes: tuple[str, ...] = ()
+    """What a person should know, without file names."""
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -58,21 +66,23 @@ def images_below(folder: Path) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    return not path.name.startswith(".") and path.is_file() and (path.suffix.lower() in ENDINGS or is_dicom(path))
+    return (
+        not path.name.startswith(".") and path.is_file() and (path.suffix.lower() in _IMAGE_ENDINGS or is_dicom(path))
+    )
 
 
 def is_dicom(path: Path) -> bool:
     """Tell whether a file is meant to be DICOM, by its ending or by its `DICM` mark.
 
-    The mark stands in bytes 128 to 131 (PS3.10, 7.1). It is looked for where there is no ending, and
-    under the endings of other images too, since a DICOM file so named would come in with all it says.
+    The mark is in bytes 128 to 131 (PS3.10, 7.1). It is looked for in files without an ending, and also in
+    those named like other images, since such a DICOM file would otherwise come in with all it says.
     Scanners also name files by UID, so digits after the last dot are no ending. DICOMDIR is the index
     of a DICOM medium, no image.
     """
     ending = path.suffix.lower()
     if ending in DICOM_ENDINGS:
         return True
-    if (ending not in ENDINGS and ending.strip(".0123456789")) or path.name == "DICOMDIR":
+    if (ending not in _IMAGE_ENDINGS and ending.strip(".0123456789")) or path.name == "DICOMDIR":
         return False
     try:
         with path.open("rb") as file:
@@ -82,14 +92,23 @@ def is_dicom(path: Path) -> bool:
 
 
 def image_id(name: str) -> str:
-    """Return the name of an image file without its ending, if it has one that images have."""
+    """Return the name of an image file without its ending, if images have such an ending.
+
+    It is in Unicode form NFC, since macOS writes names in NFD that look the same.
+    """
+    name = unicodedata.normalize("NFC", name)
     stem, dot, ending = name.rpartition(".")
-    return stem if dot and f".{ending.lower()}" in ENDINGS | DICOM_ENDINGS else name
+    return stem if dot and f".{ending.lower()}" in _IMAGE_ENDINGS | DICOM_ENDINGS else name
 
 
 def side_of(path: PurePath) -> str:
-    """Return `train`, `val` or `test` as the nearest folder on the way to `path` says, else nothing."""
-    return next((SIDES[part] for part in reversed(path.parts[:-1]) if part in SIDES), "")
+    """Return `train`, `val` or `test` as the nearest folder above `path` says, else nothing."""
+    return next(filter(None, map(side_called, reversed(path.parts[:-1]))), "")
+
+
+def side_called(word: str) -> str:
+    """Return `train`, `val` or `test` for a word that means one of them, in any case; nothing for other words."""
+    return _SIDES.get(word.lower(), "")
 
 
 def source_of(stem: str) -> str:

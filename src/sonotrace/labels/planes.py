@@ -9,9 +9,10 @@ from typing import Any
 
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.planes import OUT_OF_SCOPE, PLANES, plane_of
-from sonotrace.labels.listing import Listed, Listing, image_id, images_below, side_of, source_of
+from sonotrace.labels.listing import Listed, Listing, image_id, images_below, side_called, side_of, source_of
 
-_SIDES = {"1": "train", "0": "test"}
+COLUMNS = ("Image_name", "Plane", "Patient", "Train", "US_Machine", "Site")
+"""The columns that are read, in upper or lower case; the first two are needed."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ def read_snapshot(folder: Path, settings: Mapping[str, Any], data_set: str) -> L
     """List the labelled planes in `folder`: by its label table or, where there is none, by folder names.
 
     The table, `settings["table"]`, is a CSV with the columns `Image_name` and `Plane`, separated by
-    commas or semicolons. The columns `Train` (1: train, 0: test) and `US_Machine`, as in the table of
-    FETAL_PLANES_DB (Burgos-Artizzu et al. 2020), and `Site` are used if they are there. Rows without
-    an image have no file, images without a row have no `labelled_by`.
+    commas or semicolons. The columns `Train` (1: train, 0: test, or in words) and `US_Machine`, as in
+    the table of FETAL_PLANES_DB (Burgos-Artizzu et al. 2020), `Site` and `Patient` are used if they are
+    there. Rows without an image have no file, images without a row have no `labelled_by`. Rows come with
+    `refused` where their image or patient is left empty, or their side is none.
 
     Where no file below has the table's name, every image must lie in a folder that names its plane, such
     as `Fetal brain`, perhaps below `train`, `valid`, `val` or `test`, as in Roboflow's folder export.
@@ -61,16 +63,47 @@ def _by_table(table: Path, rows: list[tuple[int, dict[str, str]]], files: list[P
                 image=image,
                 file=file,
                 label=row["Plane"],
+                patient=row.get("Patient", ""),
                 labelled_by=f"{table.name}:{line}",
-                official_split=_SIDES.get(row.get("Train", ""), ""),
+                official_split=_side(row.get("Train", "")) or "",
                 scanner=row.get("US_Machine", ""),
                 site=row.get("Site", ""),
+                refused=_fault(row),
             )
             for file in images.get(image, [None])
         )
     for image in images.keys() - named:
         listed.extend(Listed(image=image, file=file) for file in images[image])
     return listed
+
+
+def _fault(row: Mapping[str, str]) -> str:
+    """Say why a row cannot be used, as `reason: detail`; nothing where it can."""
+    if not row["Image_name"]:
+        return "row without image name: Image_name is empty; fill it in, or delete the row"
+    if row.get("Patient") == "":
+        return (
+            "unreadable patient: the column Patient is empty here; fill it in, "
+            "or delete the column if file names tell the patient"
+        )
+    if _side(row.get("Train", "")) is None:
+        return (
+            f"unknown official side: Train is {row['Train']!r}; use 1 or train, 0 or test, or val, "
+            "or leave it empty where there is none"
+        )
+    return ""
+
+
+def _side(stated: str) -> str | None:
+    """Return the side that a value of the column `Train` means, nothing for an empty one, None for others."""
+    if not stated or side_called(stated):
+        return side_called(stated)
+    if stated.lower() in {"true", "false"}:
+        return "train" if stated.lower() == "true" else "test"
+    try:  # a table that went through pandas or Excel may have 1.0 or 1,0
+        return {1.0: "train", 0.0: "test"}.get(float(stated.replace(",", ".")))
+    except ValueError:
+        return None
 
 
 def _by_folder(file: Path, where: Path) -> Listed:
@@ -118,7 +151,7 @@ def _find(place: _Place) -> Path:
 
 
 def _rows(path: Path, place: _Place) -> list[tuple[int, dict[str, str]]]:
-    """Read the label table: line numbers and rows, names and values stripped."""
+    """Read the label table: line numbers and rows, without blank ones, names and values stripped."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -132,15 +165,21 @@ def _rows(path: Path, place: _Place) -> list[tuple[int, dict[str, str]]]:
     lines = text.splitlines()
     separator = ";" if lines and ";" in lines[0] else ","
     reader = csv.DictReader(lines, delimiter=separator, restkey="", restval="")
-    names = [name.strip() for name in reader.fieldnames or []]
+    known = {name.lower(): name for name in COLUMNS}
+    names = [known.get(name.strip().lower(), name.strip()) for name in reader.fieldnames or []]
     reader.fieldnames = names
-    for needed in ("Image_name", "Plane"):
+    for name in COLUMNS:
+        if names.count(name) > 1:
+            raise SonotraceError(f"{path}: {names.count(name)} columns are called {name}; keep one")
+    for needed in COLUMNS[:2]:
         if needed not in names:
             raise SonotraceError(
                 f"{path}: no column {needed} among {', '.join(names) or 'none'}; "
                 "the table needs Image_name and Plane, separated by , or ;"
             )
-    return [
-        (reader.line_num, {name: value.strip() for name, value in row.items() if isinstance(value, str)})
-        for row in reader
-    ]
+    rows = []
+    for row in reader:
+        values = {name: value.strip() for name, value in row.items() if isinstance(value, str)}
+        if any(values.values()):  # Excel saves emptied rows as separators alone
+            rows.append((reader.line_num, values))
+    return rows

@@ -9,7 +9,7 @@ image and images without a row are listed too, for validate to set apart.
 import re
 
 from sonotrace import labels
-from sonotrace.intake import fetch, pins
+from sonotrace.intake import fetch, pins, tree
 from sonotrace.intake.bring import DicomSettings
 from sonotrace.intake.fetch import Fetched
 from sonotrace.intake.take_in import TakenIn, Terms, take_in
@@ -37,22 +37,31 @@ def run(data_set: str) -> None:
     with scratch(out / "snapshot") as into:
         fetched = fetch.fetch(chosen, into, pin)
         listing = labels.of(chosen.kind).read_snapshot(fetched.snapshot.folder, chosen.settings, data_set)
+        ignored = tree.ignored(fetched.snapshot.folder, listing)
         taken = take_in(listing.entries, fetched, out / "images", terms)
     write_csv(taken.manifest, out / "manifest.csv")
     write_csv(taken.boxes, out / "boxes.csv")
-    write_json(describe(chosen.source, fetched, taken), REPORTS / data_set / "snapshot.json")
+    write_json(describe(chosen.source, fetched, taken, sum(ignored.values())), REPORTS / data_set / "snapshot.json")
     applied = [*fetched.snapshot.preprocessing, *fetched.snapshot.augmentation]
     if applied:
         say(
             f"pull: these images are not raw; the source states: {', '.join(applied)} "
             f"(reports/{data_set}/snapshot.json)"
         )
+    for note in listing.notes:
+        say(f"pull: note: {note}")
+    if ignored:
+        kinds_of_files = ", ".join(f"{count} {kind}" for kind, count in ignored.items())
+        say(f"pull: note: left out, as neither images nor labels: {kinds_of_files}")
     without = f", without {taken.withdrawn} of patients who withdrew" if taken.withdrawn else ""
     say(f"pull: {taken.images} images, {taken.rows} rows{without}")
 
 
-def describe(source: str, fetched: Fetched, taken: TakenIn) -> dict[str, object]:
-    """Return what `snapshot.json` says; it names no patient and no image."""
+def describe(source: str, fetched: Fetched, taken: TakenIn, ignored: int) -> dict[str, object]:
+    """Return what `snapshot.json` says; it names no patient and no image.
+
+    `ignored` is how many files were left out. Their endings are not named, as some are parts of names.
+    """
     snapshot = fetched.snapshot
     return {
         "source": source,
@@ -64,4 +73,5 @@ def describe(source: str, fetched: Fetched, taken: TakenIn) -> dict[str, object]
         "images": taken.images,
         "rows": taken.rows,
         "withdrawn": taken.withdrawn,
+        **({"ignored": ignored} if ignored else {}),
     }

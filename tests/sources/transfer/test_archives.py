@@ -291,7 +291,7 @@ def test_a_place_that_cannot_be_written_is_named(pack, tmp_path):
 def test_an_encrypted_member_is_refused(tmp_path):
     for flag in (0x1, 0x41, 0x2000):
         archive = _forge(_zip(tmp_path / "a.zip", IMAGES), *FLAGS, flag, number=1)
-        _refused_unread(archive, "is encrypted; unpack it yourself first")
+        _refused_unread(archive, "is encrypted; unpack it yourself and put the contents there")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

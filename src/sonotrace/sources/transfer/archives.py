@@ -26,6 +26,16 @@ from sonotrace.running.outputs import building
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz")
 """Names that end so are read as tar files, all others as zip files."""
+_OTHERS = {
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "RAR",
+    b"\xfd7zXZ\0": "xz",
+    b"BZh": "bzip2",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\x04\x22\x4d\x18": "LZ4",
+}
+"""How archives begin that are not unpacked here."""
+_OTHER_ENDINGS = (".7z", ".rar", ".xz", ".txz", ".bz2", ".tbz2", ".zst", ".lz4")
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,13 @@ class _Member:
     open: Callable[[], IO[bytes]]
 
 
+def archives_in(folder: Path) -> list[Path]:
+    """List the archives in a folder and below, by their endings, without hidden ones."""
+    endings = (".zip", *TAR_ENDINGS, *_OTHER_ENDINGS)
+    found = (path for path in folder.rglob("*") if path.name.lower().endswith(endings) and path.is_file())
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
 def unpack(
     archive: Path, into: Path, limits: Limits = DEFAULT, *, advance: Callable[[int], None] = lambda _: None
 ) -> None:
@@ -92,6 +109,7 @@ def unpack(
     """
     tar = archive.name.lower().endswith(TAR_ENDINGS)
     try:
+        _refuse_others(archive)
         with (_tar if tar else _zip)(archive, limits) as members:
             files, folders = _checked(members, limits, archive.stat().st_size)
             with building(into) as part:
@@ -111,6 +129,18 @@ def unpack(
     except OSError as error:
         reason = error.strerror or str(error)
         raise SonotraceError(f"{archive}: cannot be unpacked to {into} ({reason}); check both and the disk") from None
+
+
+def _refuse_others(archive: Path) -> None:
+    """Say what kind an archive is that only other programs unpack."""
+    with archive.open("rb") as file:
+        beginning = file.read(8)
+    kind = next((kind for mark, kind in _OTHERS.items() if beginning.startswith(mark)), None)
+    if kind:
+        raise SonotraceError(
+            f"packed with {kind}, and only zip, tar and tar.gz are unpacked here; "
+            "unpack it with another program and put its contents in its place"
+        )
 
 
 def _write(member: _Member, path: str) -> None:
@@ -185,7 +215,9 @@ def _parts(member: _Member) -> list[str]:
         or re.match("[A-Za-z]:", parts[0] if parts else "")
         or any(not part.strip(". ") for part in parts)
     ):
-        raise SonotraceError(f"{member.name!r} leads out of the archive; refuse it")
+        raise SonotraceError(
+            f"{member.name!r} leads out of the archive; make it again with names below one folder, or get it anew"
+        )
     if len(name.encode()) > 1000 or any(len(part.encode()) > 255 for part in parts):
         raise SonotraceError(f"{name[:60]!r}... is too long a name; make the archive with shorter ones")
     return parts
@@ -224,7 +256,7 @@ def _zip_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
         with suppress(UnicodeError):  # macOS and Linux write UTF-8 all the same
             name = name.encode("cp437").decode()
     if info.flag_bits & 0x2041:  # encrypted, strongly encrypted, encrypted directory
-        raise SonotraceError(f"{name!r} is encrypted; unpack it yourself first")
+        raise SonotraceError(f"{name!r} is encrypted; unpack it yourself and put the contents there")
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise SonotraceError(f"{name!r} is packed with method {info.compress_type}; make the zip with `deflate`")
     if b"PK\x01\x02" in info.extra + info.comment:  # the mark of an entry: one with a wrong length swallowed others
