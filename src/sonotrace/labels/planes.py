@@ -73,7 +73,7 @@ def _check_folders(folder: Path, table: str, files: list[Path], in_planes: list[
             f"({', '.join(PLANES + OUT_OF_SCOPE)}) though others are; sort all images, or name the table in "
             "pull.planes.incoming.table"
         )
-    tables = [path.name for path in sorted(folder.rglob("*.csv")) if _is_label_table(path)]
+    tables = [path.name for path in sorted(folder.rglob("*.csv")) if is_label_table(path)]
     if tables:
         raise SonotraceError(
             f"{folder}: no label table {table}, but {tables[0]} and folders named after planes; "
@@ -81,7 +81,8 @@ def _check_folders(folder: Path, table: str, files: list[Path], in_planes: list[
         )
 
 
-def _is_label_table(path: Path) -> bool:
+def is_label_table(path: Path) -> bool:
+    """Tell whether the first line of a CSV names the columns of a label table."""
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         names = {name.strip() for name in re.split("[,;]", lines.readline())}
     return {"Image_name", "Plane"} <= names

@@ -7,7 +7,7 @@ What spans several values, such as fractions that add up to 1, and patterns are 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def comments(content: str) -> Comments:
     return {keys: " ".join(said) for keys, said in found.items()}
 
 
-def _lines(node: yaml.Node, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+def _lines(node: yaml.Node | None, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
     """Yield the path of each key and its line, from 0; of several keys on one line the outermost."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -88,7 +88,7 @@ def _lines(node: yaml.Node, above: tuple[str, ...]) -> Iterator[tuple[tuple[str,
             yield here, key.start_mark.line
 
 
-def _remarks(section: str, kind: str, kinds: dict[str, str], remarks: Comments) -> Iterator[Comments]:
+def _remarks(section: str, kind: str, kinds: Mapping[str, str], remarks: Comments) -> Iterator[Comments]:
     """Yield the comments in a section on each data set, those of the kind first, with paths below the data set."""
     for data_set in sorted(kinds, key=lambda name: kinds[name] != kind):
         head = (section, data_set)
