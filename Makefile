@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Without cached bytecode each stage would compile TensorFlow anew, some ten seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro reproduce-check test lock
+.PHONY: setup repro reproduce-check test schema lock
 
 repro: setup  ## run the whole pipeline, then print both metric tables
 	dvc repro
@@ -41,6 +41,9 @@ $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
 
 reproduce-check: setup  ## run this commit twice from nothing, and compare all hashes
 	SET="$(SET)" workflow/reproduce-check
+
+schema: setup  ## write params.schema.json anew, after a change of the models or of comments in params.yaml
+	python -m sonotrace.params.schema
 
 lock:  ## resolve the dependencies anew, for Python 3.11 and 3.12
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

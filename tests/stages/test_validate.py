@@ -290,7 +290,7 @@ def test_too_much_in_quarantine_stops_and_leaves_the_reasons(work, set_param, pu
     for part in (
         "2 of 4 rows",
         "1 unknown label, 1 unreadable patient",
-        "first: a: Fetal heart",
+        "first: a: 'Fetal heart'",
         "max_quarantined = 0.4",
         "data/planes/validate/quarantine.csv",
     ):

@@ -16,6 +16,7 @@ from sonotrace.cli.predict import predict
 from sonotrace.cli.runs import runs
 from sonotrace.cli.sign import sign
 from sonotrace.cli.sources import sources
+from sonotrace.cli.use import use
 from sonotrace.cli.verify import verify
 from sonotrace.cli.withdraw import withdraw
 from sonotrace.errors import SonotraceError
@@ -30,7 +31,7 @@ for stage in stages.STAGES:
     app.command(stage.__name__, rich_help_panel="Stages, run by dvc repro")(stage)
 for command in (
     *(predict, metrics, compare, lineage, verify, sign),
-    *(sources, pin, audit_labels, withdraw, patient_key, runs),
+    *(use, sources, pin, audit_labels, withdraw, patient_key, runs),
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 app.add_typer(export.app, name="export")

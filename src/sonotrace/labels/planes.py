@@ -127,7 +127,7 @@ def _check_folders(place: _Place, files: list[Path], in_planes: list[Path]) -> N
             f"({', '.join(PLANES + OUT_OF_SCOPE)}) though others are; sort all images, or name the table in "
             f"{place.parameter}"
         )
-    tables = [path.name for path in sorted(folder.rglob("*.csv")) if _is_label_table(path)]
+    tables = [path.name for path in sorted(folder.rglob("*.csv")) if is_label_table(path)]
     if tables:
         raise SonotraceError(
             f"{folder}: no label table {table}, but {tables[0]} and folders named after planes; "
@@ -135,7 +135,8 @@ def _check_folders(place: _Place, files: list[Path], in_planes: list[Path]) -> N
         )
 
 
-def _is_label_table(path: Path) -> bool:
+def is_label_table(path: Path) -> bool:
+    """Tell whether the first line of a CSV names the columns of a label table."""
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         names = {name.strip() for name in re.split("[,;]", lines.readline())}
     return {"Image_name", "Plane"} <= names

@@ -1,0 +1,69 @@
+"""The parameters that differ between the drawn images that the project ships with and real ones.
+
+By kind of data set: key without the data set's name -> value. docs/results.md says what the real ones give.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+REAL: dict[str, dict[str, Any]] = {
+    "planes": {
+        "train_cnn.architecture": "residual",
+        "train_cnn.epochs": 30,
+        "train_cnn.batch": 32,
+        "train_cnn.learning_rate": 0.002,
+    },
+    "structures": {  # the published detector
+        "train_yolo.imgsz": 640,
+        "train_yolo.rect": False,
+        "train_yolo.epochs": 100,
+        "train_yolo.batch": 16,
+        "train_yolo.nominal_batch": 64,
+    },
+}
+"""For real images."""
+
+DRAWN: dict[str, dict[str, Any]] = {
+    "planes": {
+        "pull.patient_pattern": r"^Patient(?P<patient>\d+)_",
+        "pull.incoming.table": "image_label.csv",
+        "validate.max_quarantined": 0.05,
+        "validate.conflicting_labels": "stop",
+        "validate.classes": "four",
+        "split.use_official": False,
+        "train_cnn.architecture": "residual",
+        "train_cnn.epochs": 12,
+        "train_cnn.batch": 16,
+        "train_cnn.learning_rate": 0.002,
+    },
+    "structures": {
+        "pull.patient_pattern": r"^(?P<patient>\d+)_\d*HC",
+        "validate.max_quarantined": 0.05,
+        "validate.conflicting_labels": "stop",
+        "split.use_official": False,
+        "train_yolo.imgsz": 256,
+        "train_yolo.rect": True,
+        "train_yolo.epochs": 5,
+        "train_yolo.batch": 4,
+        "train_yolo.nominal_batch": 4,
+    },
+}
+"""As shipped, for drawn images: all that is in REAL, and what `sonotrace use` may ask to be set for real images."""
+
+
+def real(data_set: str, kind: str) -> dict[str, Any]:
+    """Return the parameters of a data set of real images in `data/incoming`: dotted key -> value."""
+    return _of(data_set, "incoming", REAL[kind])
+
+
+def drawn(data_set: str, kind: str) -> dict[str, Any]:
+    """Return the parameters of a data set of drawn images: dotted key -> value."""
+    return _of(data_set, "phantom", DRAWN[kind])
+
+
+def _of(data_set: str, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    named = {}
+    for key, value in values.items():
+        section, _, rest = key.partition(".")
+        named[f"{section}.{data_set}.{rest}"] = value
+    return {f"pull.{data_set}.source": source} | named
