@@ -27,14 +27,14 @@ test: setup  ## lint, types, tests
 setup: $(VENV)/ready
 
 # uv installs from the hash-pinned lock; pip, which has to come first, installs uv by hash too.
-$(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
+$(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml workflow/sonotrace.pth
 	@$(or $(PYTHON),false) -c '$(SUPPORTED)' || \
 	  { echo "error: PYTHON=$(PYTHON): needs Python 3.11 or 3.12; install one, or call make PYTHON=/path/to/it" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --require-hashes --no-deps --requirement requirements-uv.lock
 	uv pip install --quiet --python $(VENV)/bin/python --require-hashes --requirement requirements.lock
 	uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
-	dvc config --local core.site_cache_dir "$(CURDIR)/.sonotrace/dvc"  # else DVC notes file names in /var/tmp
+	cp workflow/sonotrace.pth "$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	touch $@
 
 reproduce-check: setup  ## run this commit twice from nothing, and compare all hashes

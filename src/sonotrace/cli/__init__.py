@@ -67,9 +67,9 @@ def _one_line(error: Exception) -> str:
 
 
 def _run(stage: str, *arguments: str) -> None:
-    from sonotrace.running import runs
+    from sonotrace.running import engine, runs
 
-    with runs.recorded(stage, *arguments):
+    with engine.stage("@".join((stage, *arguments))), runs.recorded(stage, *arguments):
         importlib.import_module(f"sonotrace.stages.{stage}").run(*arguments)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sonotrace.errors import SonotraceError
 from sonotrace.places import STATE
 from sonotrace.running.parallel import available_cores
+from sonotrace.running.start import prepare
 
 _THREADS = "SONOTRACE_THREADS"
 
@@ -23,7 +24,9 @@ def isolate() -> None:
 
     Outside a checkout a temporary folder takes the place of `STATE`.
     """
-    if Path("params.yaml").exists():
+    if Path("params.yaml").exists() and Path(".dvc").is_dir():
+        state = prepare(Path.cwd())
+    elif Path("params.yaml").exists():
         state = STATE.resolve()
     else:
         state = Path(tempfile.mkdtemp(prefix="sonotrace-"))
