@@ -1,4 +1,4 @@
-# Set up, run and test. `make repro` and `make test` need git, make and Python 3.11 or 3.12.
+# Set up, run and test. Needs git, make and Python 3.11 or 3.12.
 SUPPORTED := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 PYTHON := $(shell for p in python3.11 python3.12 python3; do $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
@@ -6,7 +6,12 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Without cached bytecode each stage would compile TensorFlow anew, some ten seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro reproduce-check test lock
+.PHONY: help setup repro reproduce-check test lock
+
+help:  ## list what make can do
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 20
+	@echo "Then: . $(VENV)/bin/activate, and \`sonotrace --help\`. README.md says what to do first."
 
 repro: setup  ## run the whole pipeline, then print both metric tables
 	dvc repro
@@ -24,7 +29,7 @@ test: setup  ## lint, types, tests
 	mypy
 	pytest -n 2 --dist loadfile
 
-setup: $(VENV)/ready
+setup: $(VENV)/ready  ## install the locked libraries into .venv
 
 # uv installs from the hash-pinned lock; pip, which has to come first, installs uv by hash too.
 $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml workflow/sonotrace.pth

@@ -1,10 +1,13 @@
 """Parameters are checked before any work, and an error names file, key and value."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from ruamel.yaml import YAML
 
+from sonotrace import params
 from sonotrace.errors import SonotraceError
 from sonotrace.params import Params, load
 
@@ -45,9 +48,9 @@ def _message(path):
 
 
 def test_the_shipped_file_loads():
-    params = load(SHIPPED)
-    assert params.prepare.planes.width == 256
-    assert params.split.structures.fractions.train == 0.7
+    shipped = load(SHIPPED)
+    assert shipped.prepare.planes.width == 256
+    assert shipped.split.structures.fractions.train == 0.7
 
 
 def test_all_that_the_shipped_file_says_is_taken_over():
@@ -148,6 +151,46 @@ def test_broken_yaml_is_named_by_line(tmp_path):
     assert _message(path) == ": not YAML; mend the YAML there"
     path.write_text("a: !!python/object/apply:os.system [ls]")
     assert "could not determine a constructor" in _message(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5e-05",
+        "2e-3",
+        "1E5",
+        "1.5",
+        "1.",
+        "-.5",
+        "010",
+        "0x1f",
+        "0o17",
+        "1:30",
+        "no",
+        "yes",
+        "on",
+        "true",
+        "null",
+        "~",
+        ".inf",
+        "1_000",
+        "+3",
+        "1.2.3",
+        "3e",
+        "1-2-3",
+    ],
+)
+def test_values_are_read_as_dvc_reads_them(text):
+    ours = yaml.load(f"key: {text}", Loader=params._UniqueKeys)["key"]  # noqa: S506 - a SafeLoader
+    theirs = YAML(typ="safe", pure=True).load(f"key: {text}")["key"]
+    assert (ours, type(ours)) == (theirs, type(theirs))
+
+
+@pytest.mark.parametrize("rate", [5e-05, 2e-3, 1e-10, 0.1])
+def test_a_learning_rate_as_dvc_writes_it_is_a_number(tmp_path, rate):
+    text = re.sub(r"learning_rate: \S+", f"learning_rate: {rate!r}", SHIPPED.read_text())
+    (tmp_path / "params.yaml").write_text(text)
+    assert load(tmp_path / "params.yaml").train_cnn.learning_rate == rate
 
 
 def test_a_missing_file_says_where_to_run(tmp_path):

@@ -63,7 +63,7 @@ def test_a_copied_checkout_keeps_its_own_state(checkout: Checkout, tmp_path: Pat
 def test_a_user_without_account_and_home_can_run_both_engines(checkout: Checkout, command: str) -> None:
     for folder in checkout.path.parents[:3]:
         folder.chmod(0o755)
-    checkout.run("chown", "-R", "12345:12345", str(checkout.path))
+    checkout.run("chown", "-R", "12345:12345", str(checkout.path), online=True)
     as_other = "setpriv --reuid=12345 --regid=12345 --clear-groups env -u USER -u LOGNAME HOME=/"
     if subprocess.run(
         [*as_other.split()[:4], "python3", "-c", "import dvc"],
@@ -88,6 +88,7 @@ def test_what_a_kill_left_half_written_is_mended_by_the_next_run(
     checkout: Checkout, engine: tuple[str, ...], content: str
 ) -> None:
     checkout.run("dvc", "repro", "pull@structures")
+    checkout.run("dvc", "status")  # any later command sees the lock whole
     lock = checkout.path / "dvc.lock"
     whole = lock.read_text()
     lock.write_text(whole[: len(whole) // 2] if content else "")
@@ -100,8 +101,11 @@ def test_what_a_kill_left_half_written_is_mended_by_the_next_run(
     assert "pull@planes" in stages
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("engine", "number"),
+    # On SIGTERM, Snakemake itself waits for the jobs that run, and starts no other.
+    [(ENGINES[0], signal.SIGTERM), (ENGINES[0], signal.SIGKILL), (ENGINES[1], signal.SIGKILL)],
+)
 def test_a_killed_engine_takes_its_stage_along(
     checkout: Checkout, engine: tuple[str, ...], number: signal.Signals
 ) -> None:
@@ -115,7 +119,7 @@ def test_a_killed_engine_takes_its_stage_along(
     process.wait(30)
     _until(lambda: not _stages_in(checkout.path))
     checkout.set_params({"pull.planes.phantom.images": 48})
-    if engine[0] == "snakemake" and number == signal.SIGKILL:
+    if engine[0] == "snakemake":
         checkout.run("snakemake", "--unlock")
     assert "Running stage 'pull@planes'" in checkout.run(*engine)
     assert list(part.glob("*.part")) == []

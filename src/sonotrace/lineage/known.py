@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sonotrace.errors import SonotraceError
-from sonotrace.records.history import LOCK, History
+from sonotrace.records.history import LOCK, History, NoRepositoryError
 from sonotrace.records.lock import Step, read
 from sonotrace.records.store import md5_of
 
@@ -52,7 +52,7 @@ def _is_known(md5: str, top: Path) -> bool:
         return True
     try:
         history = History(top)
-    except SonotraceError:
+    except NoRepositoryError:
         return False
     return any(md5 == named for blob in history.holding(md5) for _, named in _models(history.texts[blob]))
 

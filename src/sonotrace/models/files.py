@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sonotrace.errors import SonotraceError
+from sonotrace.running import environment
 from sonotrace.running.outputs import write_bytes
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -61,7 +62,12 @@ def _renumbered(config: str) -> str:
 
 
 def read_keras(path: Path) -> tuple[Any, dict[str, Any]]:
-    """Read a `.keras` file in Keras' safe mode; return the model and its `sonotrace` entry."""
+    """Read a `.keras` file in Keras' safe mode; return the model and its `sonotrace` entry.
+
+    Raises SonotraceError where it is missing or not one of ours, and where TensorFlow would be loaded
+    beside PyTorch.
+    """
+    environment.use_keras()
     import keras
 
     try:
@@ -85,6 +91,8 @@ def write_yolo(trained: Path, entry: dict[str, Any], path: Path) -> None:
     checkpoint |= {"date": None, "git": None, "sonotrace": entry}
     if checkpoint.get("train_results"):
         checkpoint["train_results"].pop("time", None)
+    definition = checkpoint["model"].yaml
+    definition["yaml_file"] = Path(definition["yaml_file"]).name
     for arguments in (checkpoint["train_args"], checkpoint["model"].args):
         for name in ("data", "project", "name", "save_dir", "model", "pretrained"):
             arguments.pop(name, None)
@@ -98,6 +106,7 @@ def read_yolo_entry(path: Path) -> dict[str, Any]:
 
     The file is a pickle, which runs code when read: give it only files of your own pipeline.
     """
+    environment.use_torch()
     import torch
 
     try:

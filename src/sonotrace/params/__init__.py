@@ -4,8 +4,9 @@ The file itself says what each value decides; DVC tracks it there. No value has 
 that a file states all that a run depends on.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,8 +23,6 @@ class Section(BaseModel):
 
 
 def _names_a_patient(pattern: str) -> str:
-    import re
-
     try:
         groups = re.compile(pattern).groupindex
     except re.error as error:
@@ -275,7 +274,12 @@ def load(path: Path = PATH) -> Params:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML as everywhere, but a key that stands twice is an error rather than silently the last."""
+    """YAML 1.2, as DVC reads and writes it, but a key given twice is an error rather than silently the last.
+
+    PyYAML follows YAML 1.1, where 5e-05 is text, 010 is eight, 1:30 is ninety, and `no` is false.
+    """
+
+    yaml_implicit_resolvers: ClassVar = {}  # type: ignore[misc]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -284,6 +288,24 @@ class _UniqueKeys(yaml.SafeLoader):
                 raise yaml.composer.ComposerError(None, None, f"key {key.value} stands twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+
+_SCALARS = {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?[0-9]+(_[0-9]+)*|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    "merge": r"<<",
+}
+"""The core schema of YAML 1.2 (section 10.3.2), and what DVC's reader takes besides: 1_000 and merge keys."""
+for _tag, _pattern in _SCALARS.items():
+    _UniqueKeys.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), None)
+_UniqueKeys.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 def _first_problem(path: Path, error: ValidationError) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,16 +34,29 @@ class Commit:
     """Branches, tags and experiments, as `branch main`, `tag v1`, `experiment wiry-gnat`."""
 
 
+class NoRepositoryError(SonotraceError):
+    """A folder is in no git repository, or git is not installed."""
+
+
 class History:
     """The history of a repository, read once."""
 
     def __init__(self, repo: Path) -> None:
-        """Open the repository that `repo` lies in; raises SonotraceError where there is none."""
+        """Open the repository that `repo` lies in.
+
+        Raises NoRepositoryError where there is none, and SonotraceError where git refuses to read it because it
+        belongs to another user.
+        """
         self._at = repo
         try:
             self.top = Path(self._git("rev-parse", "--show-toplevel").decode().strip())
-        except (OSError, subprocess.CalledProcessError):
-            raise SonotraceError(f"{repo}: in no git repository; name a clone with --repo") from None
+        except (OSError, subprocess.CalledProcessError) as error:
+            if b"dubious ownership" in (getattr(error, "stderr", None) or b""):
+                raise SonotraceError(
+                    f"{repo.resolve()}: belongs to another user, so git does not read it; if you trust it: "
+                    f"git config --global --add safe.directory {shlex.quote(str(_worktree(repo)))}"
+                ) from None
+            raise NoRepositoryError(f"{repo}: in no git repository; name a clone with --repo") from None
 
     @property
     def is_shallow(self) -> bool:
@@ -166,6 +180,12 @@ class History:
 
     def _git(self, *arguments: str, text: bytes | None = None) -> bytes:
         return subprocess.run(["git", "-C", self._at, *arguments], input=text, capture_output=True, check=True).stdout
+
+
+def _worktree(folder: Path) -> Path:
+    """Return the top of the git checkout that a folder lies in, without asking git."""
+    around = (folder.resolve(), *folder.resolve().parents)
+    return next((top for top in around if (top / ".git").exists()), folder.resolve())
 
 
 @lru_cache(maxsize=4096)
