@@ -1,4 +1,4 @@
-# Set up, run and test. `make repro` and `make test` need git, make and Python 3.11 or 3.12.
+# Set up, run and test. Needs git, make and Python 3.11 or 3.12.
 SUPPORTED := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 PYTHON := $(shell for p in python3.11 python3.12 python3; do $$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
@@ -6,7 +6,12 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Without cached bytecode each stage would compile TensorFlow anew, some ten seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup repro reproduce-check test schema lock
+.PHONY: help setup repro reproduce-check test schema lock
+
+help:  ## list what make can do
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 20
+	@echo "Then: . $(VENV)/bin/activate, and \`sonotrace --help\`. README.md says what to do first."
 
 repro: setup  ## run the whole pipeline, then print both metric tables
 	dvc repro
@@ -24,17 +29,17 @@ test: setup  ## lint, types, tests
 	mypy
 	pytest -n 2 --dist loadfile
 
-setup: $(VENV)/ready
+setup: $(VENV)/ready  ## install the locked libraries into .venv
 
 # uv installs from the hash-pinned lock; pip, which has to come first, installs uv by hash too.
-$(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml
+$(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml workflow/sonotrace.pth
 	@$(or $(PYTHON),false) -c '$(SUPPORTED)' || \
 	  { echo "error: PYTHON=$(PYTHON): needs Python 3.11 or 3.12; install one, or call make PYTHON=/path/to/it" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --require-hashes --no-deps --requirement requirements-uv.lock
 	uv pip install --quiet --python $(VENV)/bin/python --require-hashes --requirement requirements.lock
 	uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .
-	dvc config --local core.site_cache_dir "$(CURDIR)/.sonotrace/dvc"  # else DVC notes file names in /var/tmp
+	cp workflow/sonotrace.pth "$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	python workflow/plots_page.py $(VENV)/plots.html
 	dvc config --local plots.html_template ../$(VENV)/plots.html  # else `dvc plots show` needs a network
 	touch $@

@@ -22,6 +22,9 @@ CANNOT_CHANGE_OUTPUTS = {
     "sonotrace.running.progress": "prints",
     "sonotrace.running.parallel": "keeps the order, so results do not depend on it",
     "sonotrace.running.outputs": "writes what it is given; its form is fixed by tests of its own",
+    "sonotrace.running.start": "says where the tools keep their state",
+    "sonotrace.running.private": "keeps other users out of it",
+    "sonotrace.running.recovery": "mends what a kill left before anything runs",
     "sonotrace.places": "says where things stand; a changed place changes the graph too",
     "sonotrace.scores.table": "prints",
 }

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ruamel.yaml import YAML
 
+from sonotrace import params
 from sonotrace.errors import SonotraceError
 from sonotrace.params import SECTIONS, Params, load
 
@@ -47,11 +49,11 @@ def _message(path):
 
 
 def test_the_shipped_file_loads():
-    params = load(SHIPPED)
-    assert params.prepare["planes"].width == 256
-    assert params.split["structures"].fractions.train == 0.7
-    assert params.data_sets == ["planes", "structures"]
-    assert params.kind("structures").has_boxes
+    taken_over = load(SHIPPED)
+    assert taken_over.prepare["planes"].width == 256
+    assert taken_over.split["structures"].fractions.train == 0.7
+    assert taken_over.data_sets == ["planes", "structures"]
+    assert taken_over.kind("structures").has_boxes
 
 
 def test_all_that_the_shipped_file_says_is_taken_over():
@@ -106,10 +108,10 @@ def test_a_second_data_set_of_a_kind_needs_a_part_in_every_section_of_that_kind(
             (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
             if section != "evaluate":
                 assert "other_planes: missing; add it" in _message(tmp_path / "params.yaml")
-    params = load(tmp_path / "params.yaml")
-    assert sorted(params.data_sets) == ["other_planes", "planes", "structures"]
-    assert params.train_cnn["other_planes"] == params.train_cnn["planes"]
-    assert params.kind("other_planes").training == "train_cnn"
+    taken_over = load(tmp_path / "params.yaml")
+    assert sorted(taken_over.data_sets) == ["other_planes", "planes", "structures"]
+    assert taken_over.train_cnn["other_planes"] == params.train_cnn["planes"]
+    assert taken_over.kind("other_planes").training == "train_cnn"
 
 
 def test_a_data_set_that_is_not_there_is_named_with_those_that_are():
@@ -240,3 +242,43 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(SHIPPED.read_text().replace("    epochs:", "    epochs: 3\n    epochs:", 1))
     assert "epochs" in _message(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5e-05",
+        "2e-3",
+        "1E5",
+        "1.5",
+        "1.",
+        "-.5",
+        "010",
+        "0x1f",
+        "0o17",
+        "1:30",
+        "no",
+        "yes",
+        "on",
+        "true",
+        "null",
+        "~",
+        ".inf",
+        "1_000",
+        "+3",
+        "1.2.3",
+        "3e",
+        "1-2-3",
+    ],
+)
+def test_values_are_read_as_dvc_reads_them(text):
+    ours = yaml.load(f"key: {text}", Loader=params._UniqueKeys)["key"]  # noqa: S506 - a SafeLoader
+    theirs = YAML(typ="safe", pure=True).load(f"key: {text}")["key"]
+    assert (ours, type(ours)) == (theirs, type(theirs))
+
+
+@pytest.mark.parametrize("rate", [5e-05, 2e-3, 1e-10, 0.1])
+def test_a_learning_rate_as_dvc_writes_it_is_a_number(tmp_path, rate):
+    text = re.sub(r"learning_rate: \S+", f"learning_rate: {rate!r}", SHIPPED.read_text())
+    (tmp_path / "params.yaml").write_text(text)
+    assert load(tmp_path / "params.yaml").train_cnn["planes"].learning_rate == rate

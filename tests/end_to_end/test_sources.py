@@ -185,7 +185,6 @@ def hospital(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     (origin / f"{FILE}_5.dcm").rename(origin / f"{FILE}_5.png")
     (origin / f"{FILE}_23.dcm").write_bytes(_scan(23)[:200])
     made.run("sonotrace", "patient-key")
-    made.run("dvc", "config", "--local", "core.site_cache_dir", str(made.path / ".sonotrace/dvc"))
     made.run("dvc", "add", "data/incoming/planes")
     return made
 

@@ -1,7 +1,5 @@
 """What Ultralytics is given: classes by name, sides apart, weights that are pinned."""
 
-import hashlib
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +9,7 @@ from sonotrace.errors import SonotraceError
 from sonotrace.images.copies import copy_name
 from sonotrace.images.grey import encode_pages, read_grey, write_png
 from sonotrace.kinds.structures import STRUCTURES
-from sonotrace.models.yolo import check_weights, label_lines, lay_out
-from sonotrace.params import load
+from sonotrace.models.yolo import label_lines, lay_out
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.running.outputs import write_csv
 from sonotrace.tables import CORNERS
@@ -116,27 +113,3 @@ def test_a_side_without_images_stops(work, augmented, side):
     left = augmented[augmented["side"] != side]
     with pytest.raises(SonotraceError, match=r"structures: .*split\.structures\.salt"):
         lay_out("structures", left, work / "run", PREPARATION)
-
-
-def _params(**values):
-    return load().train_yolo["structures"].model_copy(update=values)
-
-
-def test_weights_are_from_scratch_or_a_file_with_the_right_hash(work):
-    (work / "mine.pt").write_bytes(b"weights")
-    check_weights("structures", _params(weights="yolov8n.yaml", weights_sha256=None))
-    check_weights("structures", _params(weights="mine.pt", weights_sha256=hashlib.sha256(b"weights").hexdigest()))
-
-
-@pytest.mark.parametrize(
-    ("weights", "sha256", "said"),
-    [
-        ("yolov8s.yaml", None, "train_yolo.structures.weights is 'yolov8s.yaml': yolov8n.yaml, or a local .pt"),
-        ("gone.pt", "0" * 64, "train_yolo.structures.weights: no file gone.pt; put it there, nothing is downloaded"),
-        ("mine.pt", "0" * 64, f"mine.pt: sha256 is .*, not train_yolo.structures.weights_sha256 {'0' * 64}"),
-    ],
-)
-def test_other_weights_are_refused(work, weights, sha256, said):
-    (work / "mine.pt").write_bytes(b"weights")
-    with pytest.raises(SonotraceError, match=said):
-        check_weights("structures", _params(weights=weights, weights_sha256=sha256))

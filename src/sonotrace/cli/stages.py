@@ -7,9 +7,9 @@ from sonotrace.cli.options import AllowUnknown, DataSet
 
 def run(stage: str, data_set: str, *given: bytes) -> None:
     """Run a stage with what it is `given` besides, and record what the run took."""
-    from sonotrace.running import runs
+    from sonotrace.running import engine, runs
 
-    with runs.recorded(stage, data_set):
+    with engine.stage(f"{stage}@{data_set}"), runs.recorded(stage, data_set):
         importlib.import_module(f"sonotrace.stages.{stage}").run(data_set, *given)
 
 

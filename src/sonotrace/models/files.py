@@ -16,6 +16,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 from sonotrace.errors import SonotraceError
+from sonotrace.running import environment
 from sonotrace.running.outputs import write_bytes
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -68,8 +69,10 @@ def read_keras(content: bytes, path: Path) -> tuple[Any, dict[str, Any]]:
     """Load the bytes of a `.keras` file in Keras' safe mode; return the model and its `sonotrace` entry.
 
     `path` is named in messages only: what was checked is loaded, whatever the file holds by now. Raises
-    SonotraceError where the bytes are not a model of train_cnn.
+    SonotraceError where the bytes are not a model of train_cnn, and where TensorFlow would be loaded beside
+    PyTorch.
     """
+    environment.use_keras()
     import keras
 
     try:

@@ -1,6 +1,5 @@
 """Train a structure detector with Ultralytics' own training, in a folder laid out as it reads one."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,28 +28,6 @@ class Trained:
     """Of the epoch that was kept, in the folder that the training worked in."""
     validation: dict[str, float]
     """Score -> value on the validation images, of that epoch."""
-
-
-def check_weights(data_set: str, params: TrainYolo) -> None:
-    """Raise SonotraceError where `train_yolo.<data set>.weights` are not to be used as the parameters state them."""
-    if params.weights_sha256 is None:
-        if params.weights != "yolov8n.yaml":
-            raise SonotraceError(
-                f"params.yaml: train_yolo.{data_set}.weights is {params.weights!r}: yolov8n.yaml, or a local .pt file "
-                f"with its train_yolo.{data_set}.weights_sha256, is allowed"
-            )
-        return
-    path = Path(params.weights)
-    if not path.is_file():
-        raise SonotraceError(
-            f"params.yaml: train_yolo.{data_set}.weights: no file {path}; put it there, nothing is downloaded"
-        )
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != params.weights_sha256:
-        raise SonotraceError(
-            f"{path}: sha256 is {found}, not train_yolo.{data_set}.weights_sha256 {params.weights_sha256}; "
-            "get the right file, or take this one over by its sha256"
-        )
 
 
 def lay_out(data_set: str, table: pd.DataFrame, work: Path, preparation: PrepareOne) -> tuple[Path, int]:
@@ -99,15 +76,16 @@ def label_lines(boxes: pd.DataFrame, preparation: PrepareOne) -> dict[str, str]:
     return lines
 
 
-def train(data_set: str, params: TrainYolo, card: Path, work: Path, images: int, log: Any) -> Trained:
-    """Run Ultralytics' own training inside `work`, and keep the epoch that validates best."""
+def train(data_set: str, params: TrainYolo, net: Path, card: Path, images: int, log: Any) -> Trained:
+    """Run Ultralytics' own training of the net in the file `net`, beside the card; keep the best epoch."""
+    work = card.parent
     with native_noise_hidden():
         import torch
 
         gpus = torch.cuda.device_count()
         if params.device == "gpu":
             environment.require_gpu(f"train_yolo.{data_set}", gpus > 0)
-        model = environment.quiet_ultralytics()(params.weights, task="detect")
+        model = environment.quiet_ultralytics()(net, task="detect")
     device: Any = 0 if gpus and params.device != "cpu" else "cpu"
     batches = params.epochs * -(-images // params.batch)
     validation: dict[str, float] = {}

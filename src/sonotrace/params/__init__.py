@@ -5,11 +5,12 @@ states all that a run depends on. `pull` says which data sets there are and of w
 have a part for each of them, the trainings for those of their kind.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -113,7 +114,12 @@ def _read(path: Path) -> Any:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML as everywhere, but a repeated key is an error: the last one would silently win."""
+    """YAML 1.2, as DVC reads and writes it, but a repeated key is an error: the last one would silently win.
+
+    PyYAML follows YAML 1.1, where 5e-05 is text, 010 is eight, 1:30 is ninety, and `no` is false.
+    """
+
+    yaml_implicit_resolvers: ClassVar = {}  # type: ignore[misc]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -122,6 +128,24 @@ class _UniqueKeys(yaml.SafeLoader):
                 raise yaml.composer.ComposerError(None, None, f"key {key.value} is there twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+
+_SCALARS = {
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?[0-9]+(_[0-9]+)*|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    "merge": r"<<",
+}
+"""The core schema of YAML 1.2 (section 10.3.2), and what DVC's reader takes besides: 1_000 and merge keys."""
+for _tag, _pattern in _SCALARS.items():
+    _UniqueKeys.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), None)
+_UniqueKeys.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 class _Stated(BaseModel):

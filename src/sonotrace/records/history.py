@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -43,11 +44,18 @@ class Lock:
         return bool(self.commits)
 
 
+class NoRepositoryError(SonotraceError):
+    """A folder is in no git repository, or git is not installed."""
+
+
 class History:
     """The history of a checkout, read once. Paths are relative to the checkout's top folder, `top`."""
 
     def __init__(self, repo: Path) -> None:
-        """Open the checkout that `repo` lies in; raises SonotraceError where there is none.
+        """Open the checkout that `repo` lies in.
+
+        Raises NoRepositoryError where there is none, and SonotraceError where git refuses to read it because it
+        belongs to another user.
 
         The checkout may be a subfolder of a larger git repository (`dvc init --subdir`).
         """
@@ -178,14 +186,22 @@ def _git_top(repo: Path) -> Path:
     try:
         return Path(os.fsdecode(_git(repo, "rev-parse", "--show-toplevel").rstrip(b"\n")))
     except FileNotFoundError:
-        raise SonotraceError("git: not found on PATH; install it, the history of a checkout is read with it") from None
+        raise NoRepositoryError(
+            "git: not found on PATH; install it, the history of a checkout is read with it"
+        ) from None
     except subprocess.CalledProcessError as error:
         if b"dubious ownership" in error.stderr:
             raise SonotraceError(
                 f"{repo}: belongs to another user, so git refuses to read it; if you trust it, run "
-                f"`git config --global --add safe.directory {repo.resolve()}`"
+                f"`git config --global --add safe.directory {shlex.quote(str(_worktree(repo)))}`"
             ) from None
-        raise SonotraceError(f"{repo}: in no git repository; name a clone with --repo") from None
+        raise NoRepositoryError(f"{repo}: in no git repository; name a clone with --repo") from None
+
+
+def _worktree(folder: Path) -> Path:
+    """Return the top of the git checkout that a folder lies in, without asking git."""
+    around = (folder.resolve(), *folder.resolve().parents)
+    return next((top for top in around if (top / ".git").exists()), folder.resolve())
 
 
 def _upwards(repo: Path, last: Path) -> Iterator[Path]:

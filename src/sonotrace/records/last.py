@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sonotrace.errors import SonotraceError
-from sonotrace.records.history import LOCK, History
+from sonotrace.records.history import LOCK, History, NoRepositoryError
 from sonotrace.records.lock import Step, flat, read
 from sonotrace.records.store import Store
 
@@ -17,7 +17,7 @@ class LastCommit:
         """Look for a repository; none, or one without a commit, is no error."""
         try:
             self._history: History | None = History(top)
-        except SonotraceError:
+        except NoRepositoryError:
             self._history = None
 
     @property

@@ -1,19 +1,23 @@
 """Keep the libraries to the checkout: no telemetry, no network, no files in the user's home.
 
 TensorFlow, Keras, Ultralytics and others read these variables when they are imported, so `isolate`
-comes first in every process.
+comes first: in every process of the command line, and before each of our imports of these libraries,
+for those who use the classes from Python.
 """
 
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sonotrace.errors import SonotraceError
 from sonotrace.places import STATE
 from sonotrace.running.parallel import available_cores
+from sonotrace.running.start import prepare
 
 _THREADS = "SONOTRACE_THREADS"
 
@@ -21,13 +25,10 @@ _THREADS = "SONOTRACE_THREADS"
 def isolate() -> None:
     """Set the variables that keep third-party libraries quiet, offline and inside the checkout.
 
-    Outside a checkout a temporary folder takes the place of `STATE`.
+    Outside a checkout a temporary folder takes the place of `STATE`. Raises SonotraceError where the
+    checkout's state belongs to another user.
     """
-    if Path("params.yaml").exists():
-        state = STATE.resolve()
-    else:
-        state = Path(tempfile.mkdtemp(prefix="sonotrace-"))
-        atexit.register(shutil.rmtree, state, ignore_errors=True)
+    state = _state()
     for name in ("keras", "matplotlib", "ultralytics", "torch"):
         (state / name).mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -46,6 +47,45 @@ def isolate() -> None:
     }
 
 
+@cache
+def _state() -> Path:
+    if Path("params.yaml").exists():
+        return prepare(Path.cwd()) if Path(".dvc").is_dir() else STATE.resolve()
+    state = Path(tempfile.mkdtemp(prefix="sonotrace-"))
+    atexit.register(shutil.rmtree, state, ignore_errors=True)
+    return state
+
+
+def use_keras() -> None:
+    """Choose Keras' backend before Keras is imported: TensorFlow, or PyTorch where that is loaded already.
+
+    Raises SonotraceError where TensorFlow and PyTorch would be in one process: a segmentation fault.
+    """
+    if "torch" in sys.modules:
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+    isolate()
+    if "tensorflow" in sys.modules or ("keras" not in sys.modules and os.environ["KERAS_BACKEND"] == "tensorflow"):
+        _refuse_beside("torch")
+
+
+def use_torch() -> None:
+    """Make sure that PyTorch may be loaded, and that Keras, if it is imported later, uses it too.
+
+    Raises SonotraceError where TensorFlow is in this process.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    isolate()
+    _refuse_beside("tensorflow")
+
+
+def _refuse_beside(other: str) -> None:
+    if other in sys.modules:
+        raise SonotraceError(
+            "KERAS_BACKEND: TensorFlow and PyTorch in one process crash it; to use the classifier and the detector "
+            "together, set os.environ['KERAS_BACKEND'] = 'torch' before anything imports keras"
+        )
+
+
 def threads() -> int:
     """Return the number of threads that `use_threads` fixed, else the number of cores."""
     return int(os.environ.get(_THREADS, available_cores()))
@@ -54,8 +94,10 @@ def threads() -> int:
 def use_threads(count: int) -> None:
     """Fix the number of CPU threads of libraries that are imported after this.
 
-    Sums of floats depend on it, and so do a model's bytes.
+    Sums of floats depend on it, and so do a model's bytes. Threads with nothing to do sleep: left to spin, those of
+    two trainings on the same cores take most of each other's time (docs/performance.md).
     """
+    os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
     os.environ[_THREADS] = str(count)
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(count)
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
@@ -71,10 +113,18 @@ def use_device(device: str) -> None:
 def quiet_ultralytics() -> Any:
     """Import Ultralytics without its reports and integrations; return its `YOLO`.
 
-    Whenever it chooses a device it sets its own number of threads, one fewer than cores.
+    Whenever it chooses a device it sets its own number of threads, one fewer than cores. Before it trains it
+    asks a public host for a font that it would draw labels with, and on a GPU for weights to try mixed
+    precision with, offline or not. Raises SonotraceError where TensorFlow is loaded.
     """
+    use_torch()
     from ultralytics import YOLO, settings  # type: ignore[attr-defined]
+    from ultralytics.data import utils as data_utils
+    from ultralytics.engine import trainer
     from ultralytics.utils import torch_utils
+
+    data_utils.check_font = lambda _: None  # type: ignore[attr-defined]
+    trainer.check_amp = lambda model: next(model.parameters()).device.type == "cuda"  # type: ignore[attr-defined]
 
     torch_utils.NUM_THREADS = threads()  # type: ignore[attr-defined]
 

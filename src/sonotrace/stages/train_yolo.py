@@ -6,6 +6,7 @@ scores of each epoch in `plots/train_yolo/<data set>`.
 """
 
 from sonotrace.models import yolo
+from sonotrace.models.definitions import net_definition
 from sonotrace.params import load
 from sonotrace.places import METRICS, PLOTS, folder
 from sonotrace.running import environment
@@ -20,14 +21,14 @@ def run(data_set: str) -> None:
     params, preparation = everything.train_yolo[data_set], everything.prepare[data_set]
     environment.use_threads(params.threads)
     environment.use_device(params.device)
-    yolo.check_weights(data_set, params)
     table = read_table(folder(data_set, "split") / "split.csv")
     with scratch(folder(data_set, "train_yolo")) as work:
+        net = net_definition(f"train_yolo.{data_set}", params.weights, params.weights_sha256, work)
         card, images = yolo.lay_out(data_set, table, work.resolve(), preparation)
         start = "from scratch" if params.weights.endswith(".yaml") else "from local weights"
         say(f"train_yolo: {params.weights} {start}, {images} images, {params.epochs} epochs")
         with epoch_log(PLOTS / "train_yolo" / data_set) as log:
-            trained = yolo.train(data_set, params, card, work.resolve(), images, log)
+            trained = yolo.train(data_set, params, net, card, images, log)
         write_json(trained.validation, METRICS / f"{data_set}_validation.json")
         from sonotrace.models.files import write_yolo
 

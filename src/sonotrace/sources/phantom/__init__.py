@@ -168,11 +168,12 @@ def _drawn(
     draw: Callable[[list[Patient]], list[Row]], batches: Iterator[list[Patient]], workers: int
 ) -> Iterator[list[Row]]:
     """Draw batches in this process or in `workers` others, a bounded number at a time."""
-    if workers == 1:
+    pool = _pool(workers) if workers > 1 else None
+    if pool is None:
         yield from map(draw, batches)
         return
     under_way: deque[Future[list[Row]]] = deque()
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with pool:
         try:
             for batch in batches:
                 under_way.append(pool.submit(draw, batch))
@@ -183,6 +184,14 @@ def _drawn(
         finally:
             for future in under_way:
                 future.cancel()
+
+
+def _pool(workers: int) -> ProcessPoolExecutor | None:
+    """Return a pool of processes, or None where /dev/shm, which holds their locks, is missing or read-only."""
+    try:
+        return ProcessPoolExecutor(workers, get_context("spawn"))
+    except OSError:
+        return None
 
 
 def _draw_batch(drawing: Drawing, patients: list[Patient]) -> list[Row]:

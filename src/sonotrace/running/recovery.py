@@ -1,0 +1,115 @@
+"""Mend what a killed run left half written: `dvc.lock` and DVC's table of locks.
+
+DVC writes both in place, so a kill at the wrong moment leaves them empty or cut short, and no later
+`dvc` command runs. DVC holds a lock of the system while it writes, which ends with its process: where
+that lock is free, nobody is writing.
+"""
+
+import fcntl
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+LOCK = "dvc.lock"
+COPY = "last-whole-dvc.lock"
+"""In the folder of state: the last `dvc.lock` that was seen whole."""
+BROKEN = "broken-dvc.lock"
+"""In the folder of state: what a mended `dvc.lock` held before."""
+_AGAIN_S = 0.5
+"""A file that is being written is whole again after this long, s: for `core.hardlink_lock`, which is another lock."""
+
+
+def recover(top: Path, state: Path) -> list[str]:
+    """Mend the checkout `top`, keep a copy of a whole `dvc.lock` in `state`, and return what was done in lines."""
+    done = []
+    lock, table = top / LOCK, top / ".dvc/tmp/rwlock"
+    if _stays_broken(lock, _is_whole, top / ".dvc/tmp/lock"):
+        with _unused(top / ".dvc/tmp/lock") as free:
+            if free:
+                done.append(f"{LOCK}: a killed run left it incomplete; {_restore(lock, state)}")
+    if _stays_broken(table, _is_json, top / ".dvc/tmp/rwlock.lock"):
+        with _unused(top / ".dvc/tmp/rwlock.lock") as free:
+            if free:
+                table.unlink()
+                done.append(".dvc/tmp/rwlock: a killed run left it incomplete; removed, since no process holds it")
+    keep_copy(top, state)
+    return done
+
+
+def keep_copy(top: Path, state: Path) -> None:
+    """Copy `dvc.lock` to `state` if it is whole; does nothing where it cannot be read or written."""
+    copy = state / COPY
+    with suppress(OSError):
+        content = (top / LOCK).read_bytes()
+        if (not copy.exists() or copy.read_bytes() != content) and _is_whole(content):
+            part = copy.with_name(f"{COPY}.part")
+            part.write_bytes(content)
+            part.replace(copy)
+
+
+def _restore(lock: Path, state: Path) -> str:
+    (state / BROKEN).write_bytes(lock.read_bytes())
+    copy = state / COPY
+    if copy.is_file():
+        content, origin = copy.read_bytes(), "put back as it was before that stage"
+    else:
+        shown = subprocess.run(
+            ["git", "-C", lock.parent, "show", f"HEAD:./{LOCK}"], capture_output=True, check=False
+        ).stdout
+        content, origin = shown, "put back as it was committed"
+    if not content:
+        lock.unlink()
+        return "removed, since neither a copy nor git has it; the next `dvc repro` makes it again"
+    part = lock.with_name(f"{LOCK}.part")
+    part.write_bytes(content)
+    part.replace(lock)
+    return f"{origin} (what it held: {state.name}/{BROKEN})"
+
+
+def _stays_broken(path: Path, whole: Callable[[bytes], bool], guard: Path) -> bool:
+    """Say whether a file is there and not whole, at two looks; a file that git merges is not ours to mend."""
+    if not guard.parent.is_dir():
+        return False
+    for look in range(2):
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return False
+        if whole(content) or b"\n<<<<<<< " in b"\n" + content:
+            return False
+        if look == 0:
+            time.sleep(_AGAIN_S)
+    return True
+
+
+def _is_whole(content: bytes) -> bool:
+    import yaml
+
+    if not content.endswith(b"\n"):
+        return False
+    try:
+        return isinstance(yaml.load(content, Loader=yaml.CSafeLoader), dict)
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return False
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        return isinstance(json.loads(content), dict)
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _unused(guard: Path) -> Iterator[bool]:
+    """Hold DVC's lock file while the block runs; yield False if a running DVC has it."""
+    with guard.open("ab") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True

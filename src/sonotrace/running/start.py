@@ -1,0 +1,69 @@
+"""Prepare the ground before `dvc` or `snakemake` starts, however they are started.
+
+`make setup` puts `sonotrace.pth` into the environment, by which every Python there imports this module
+first. It does nothing unless that Python runs one of the two engines inside a checkout. Why not
+otherwise: docs/decisions/0010-before-an-engine-starts.md.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+ENGINES = ("dvc", "snakemake")
+
+
+def prepare(top: Path) -> Path:
+    """Make the checkout's state private, mend what a kill left, and point DVC there; return the folder of state.
+
+    Raises SonotraceError where the state belongs to somebody else.
+    """
+    from sonotrace.running.private import private_state
+    from sonotrace.running.recovery import recover
+
+    state = private_state(top)
+    for line in recover(top, state):
+        print(f"note: {line}", file=sys.stderr)
+    os.environ.setdefault("DVC_SITE_CACHE_DIR", str(state / "dvc"))
+    _name_the_user()
+    return state
+
+
+def engine_of(arguments: list[str]) -> str | None:
+    """Return which engine a command line runs: `python .../bin/dvc`, `python -m dvc`, or None."""
+    return next((name for part in arguments[:3] if (name := part.rpartition("/")[2]) in ENGINES), None)
+
+
+def checkout_around(folder: Path) -> Path | None:
+    """Return the checkout that `folder` lies in."""
+    around = (folder, *folder.parents)
+    return next((top for top in around if (top / ".dvc").is_dir() and (top / "params.yaml").is_file()), None)
+
+
+def _name_the_user() -> None:
+    """Give a process whose user has no account, as in many containers, a name: DVC and torch ask for one."""
+    import getpass
+
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = str(os.getuid())
+
+
+def _start() -> None:
+    engine = engine_of(sys.orig_argv)
+    top = checkout_around(Path.cwd()) if engine else None
+    if top is None:
+        return
+    from sonotrace.errors import SonotraceError
+
+    try:
+        state = prepare(top)
+    except SonotraceError as error:
+        os.write(2, f"error: {error}\n".encode())
+        os._exit(1)  # an exception would be reported and forgotten, as of any .pth file
+    if engine == "snakemake":  # it keeps its source cache there, by default in the user's home
+        os.environ["XDG_CACHE_HOME"] = str(state / "cache")
+
+
+if engine_of(sys.orig_argv):
+    _start()

@@ -1,0 +1,89 @@
+"""What the tools store lies where no other user can enter."""
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sonotrace.errors import SonotraceError
+from sonotrace.running.private import private_state
+
+
+def _mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o000], ids=["022", "077", "000"], autouse=True)
+def _umask(request):
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def _reachable(tmp_path):
+    """Let every user reach the checkout, as those below /srv or /data are reached."""
+    for folder in (tmp_path, *tmp_path.parents[:-2]):
+        if folder.owner() == Path.home().owner():
+            folder.chmod(folder.stat().st_mode | 0o711)
+
+
+def test_only_the_owner_can_enter_the_state_and_the_folders_that_dvc_opens_to_all(tmp_path):
+    state = private_state(tmp_path)
+    for folder in (state, state / "dvc", state / "dvc/repo"):
+        assert _mode(folder) == 0o700
+
+
+@pytest.mark.parametrize("opened", [".sonotrace", ".sonotrace/dvc", ".sonotrace/dvc/repo"])
+def test_caches_that_others_could_write_to_are_deleted_and_said(tmp_path, capsys, opened):
+    state = private_state(tmp_path)
+    for name in ("dvc/repo/cache.db", "runs/split.json", "downloads/a.zip"):
+        (state / name).parent.mkdir(exist_ok=True)
+        (state / name).write_text("x")
+    (tmp_path / opened).chmod(0o777)
+    private_state(tmp_path)
+    assert not (state / "dvc/repo/cache.db").exists()
+    assert (state / "runs/split.json").exists()
+    assert (state / "downloads/a.zip").exists()
+    assert all(_mode(folder) == 0o700 for folder in (state, state / "dvc", state / "dvc/repo"))
+    said = capsys.readouterr().err
+    assert said == f"note: {tmp_path / opened}: other users could write here; made private, and its caches deleted\n"
+
+
+def test_what_only_others_could_read_is_kept(tmp_path, capsys):
+    state = private_state(tmp_path)
+    (state / "dvc/repo/cache.db").write_text("x")
+    state.chmod(0o755)
+    private_state(tmp_path)
+    assert _mode(state) == 0o700
+    assert (state / "dvc/repo/cache.db").exists()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_system_without_modes_gets_a_private_folder_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)
+    (tmp_path / ".sonotrace").mkdir()
+    os.chmod(tmp_path / ".sonotrace", 0o777)  # noqa: PTH101, S103 - past the method that does nothing here
+    state = private_state(tmp_path)
+    assert tmp_path not in state.parents
+    assert _mode(state) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder away")
+def test_state_of_another_user_is_refused(tmp_path):
+    os.chown(private_state(tmp_path), 12345, 12345)
+    with pytest.raises(SonotraceError, match=r"\.sonotrace: belongs to another user; remove it"):
+        private_state(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+@pytest.mark.usefixtures("_reachable")
+def test_another_user_can_neither_plant_nor_read_a_file(tmp_path):
+    state = private_state(tmp_path)
+    other = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+    (state / "dvc/repo").chmod(0o777)  # as DVC leaves it where the folder is not there yet
+    assert subprocess.run([*other, "test", "-x", tmp_path], check=False).returncode == 0
+    planted = subprocess.run([*other, "touch", state / "dvc/repo/cache.db"], capture_output=True, check=False)
+    assert b"Permission denied" in planted.stderr
