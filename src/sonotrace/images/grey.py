@@ -16,6 +16,8 @@ from PIL import Image, TiffTags, UnidentifiedImageError
 from sonotrace.errors import SonotraceError
 from sonotrace.running.outputs import write_into
 
+_open = Image.open  # kept, since Ultralytics replaces it by one that asks for another library
+
 Grey = NDArray[np.uint8]
 """A grey image: shape (height, width), 0 black, 255 white."""
 
@@ -102,7 +104,7 @@ def read_grey(path: Path) -> Grey:
 def header_size(path: Path) -> tuple[int, int] | None:
     """Read width and height in px from an image's header, or None where that fails."""
     try:
-        with Image.open(path) as image:
+        with _open(path) as image:
             return image.size
     except Exception:  # noqa: BLE001 - Pillow raises many kinds for damaged files
         return None
@@ -205,7 +207,7 @@ def _complaint(content: bytes) -> str:
     if content[128:132] == b"DICM":
         return "a DICOM file, not an image"
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP")) as image:
+        with _open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP")) as image:
             image.load()
     except UnidentifiedImageError:
         known = content.startswith((_PNG, _JPEG, _BMP))
@@ -218,7 +220,7 @@ def _complaint(content: bytes) -> str:
 def _decode_tiff(content: bytes) -> Grey:
     """Decode with Pillow, for OpenCV multiplies colours by transparency and reads only the first page."""
     try:
-        with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
+        with _open(io.BytesIO(content), formats=("TIFF",)) as image:
             _check_tiff(image)
             if _is_deep_colour(image):
                 return _decode_deep_colour(content)
