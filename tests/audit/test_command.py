@@ -44,6 +44,7 @@ def small(set_param):
         "augment.planes.copies": 1,
         "train_cnn.batch": 8,
         "train_cnn.threads": 1,
+        "train_cnn.architecture": "published",
         "train_cnn.epochs": 8,
     }.items():
         set_param(key, value)
