@@ -2,9 +2,26 @@
 
 import fcntl
 import os
+from pathlib import Path
 
 import pytest
 from checkouts import Checkout, clone
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the end-to-end tests first, since they take longest, and among them both engines' runs from nothing.
+
+    Files that start from the finished run come after those that do not, so that none waits for it.
+    """
+    here = {item.path for item in items if item.path.is_relative_to(Path(__file__).parent)}
+    needs = {name: {item.path for item in items if name in item.fixturenames} for name in ("by_snakemake", "finished")}
+    items.sort(
+        key=lambda item: (
+            item.path not in needs["by_snakemake"],
+            item.path not in here,
+            item.path in needs["finished"],
+        )
+    )
 
 
 @pytest.fixture(scope="session")
