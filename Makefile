@@ -27,7 +27,7 @@ test: setup  ## lint, types, tests
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 setup: $(VENV)/ready  ## install the locked libraries into .venv
 

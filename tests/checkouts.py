@@ -67,6 +67,13 @@ class Checkout:
             text = replaced(text, key.split("."), value)
         (self.path / "params.yaml").write_text(text)
 
+    def copy(self, into: Path) -> "Checkout":
+        """Copy the clone, with its data and DVC's cache, into an empty folder; the copy has a home of its own."""
+        made = Checkout(into / "clone", into / "home")
+        made.home.mkdir()
+        shutil.copytree(self.path, made.path, symlinks=True)
+        return made
+
     def commit(self, message: str) -> None:
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--message", message)

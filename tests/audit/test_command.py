@@ -44,6 +44,7 @@ def small(set_param):
         "augment.planes.copies": 1,
         "train_cnn.planes.batch": 8,
         "train_cnn.planes.threads": 1,
+        "train_cnn.planes.architecture": "published",
         "train_cnn.planes.epochs": 8,
     }.items():
         set_param(key, value)

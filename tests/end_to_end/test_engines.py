@@ -15,6 +15,12 @@ from checkouts import Checkout, clone, stages_run
 ALL = 14
 
 
+def lock_entries(checkout: Checkout) -> dict[str, str]:
+    """Return stage -> what dvc.lock holds of it, as text."""
+    lock = yaml.safe_load((checkout.path / "dvc.lock").read_text())
+    return {stage: yaml.safe_dump(entry, sort_keys=False) for stage, entry in lock["stages"].items()}
+
+
 def hashes(checkout: Checkout) -> dict[str, str]:
     """Return path -> hash of every output in dvc.lock."""
     lock = yaml.safe_load((checkout.path / "dvc.lock").read_text())
@@ -45,10 +51,14 @@ def test_after_snakemake_neither_engine_has_work(by_snakemake: Checkout) -> None
 
 def test_both_engines_make_the_same_bytes(by_dvc: Checkout, by_snakemake: Checkout) -> None:
     assert hashes(by_dvc) == hashes(by_snakemake)
+    assert lock_entries(by_dvc) == lock_entries(by_snakemake)
+    for data_set in ("planes", "structures"):  # outputs that persist, which Snakemake does not know
+        ledger = f"reports/{data_set}/test_patients.csv"
+        assert (by_dvc.path / ledger).read_bytes() == (by_snakemake.path / ledger).read_bytes()
 
 
-def test_nothing_is_written_into_the_home_folder(by_dvc: Checkout, by_snakemake: Checkout) -> None:
-    for checkout in (by_dvc, by_snakemake):
+def test_nothing_is_written_into_the_home_folder(finished: Checkout, by_dvc: Checkout, by_snakemake: Checkout) -> None:
+    for checkout in (finished, by_dvc, by_snakemake):
         written = [path for path in checkout.home.rglob("*") if path.is_file()]
         # Snakemake keeps its own source cache there; no stage does.
         assert [path for path in written if "snakemake" not in path.parts] == []

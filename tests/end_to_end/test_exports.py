@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from pathlib import Path
 
 import mlcroissant
@@ -18,14 +17,9 @@ FORMS = {"rocrate": "crate", "croissant": "croissant", "mlbom": "bom.json"}
 
 
 @pytest.fixture(scope="module")
-def checkout(by_dvc: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Return a copy of a checkout after a run, committed, to tamper with."""
-    top = tmp_path_factory.mktemp("exports")
-    shutil.copytree(by_dvc.path, top / "clone", symlinks=True)
-    made = Checkout(top / "clone", by_dvc.home)
-    made.run("git", "checkout", "--quiet", "--", ".")
-    made.run("dvc", "checkout", "--quiet", "--force")
-    return made
+def checkout(by_dvc: Checkout) -> Checkout:
+    """Return a checkout after a run, committed, to tamper with."""
+    return by_dvc
 
 
 @pytest.fixture(scope="module")

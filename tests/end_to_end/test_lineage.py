@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from checkouts import clone
+from checkouts import Checkout, clone
 
 from sonotrace.lineage import origins, people
 from sonotrace.lineage.form import plain
@@ -94,10 +94,10 @@ class Project:
             base, _, item = name.partition("@")
             stages[base] = {"foreach": [item], "do": stage} if item else stage
         (top / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
-        self.write(code=1, epochs=1, patients=range(1, 13))
         self.run("git", "init", "--quiet", "--initial-branch=main")
         self.run("dvc", "init", "--quiet")
         self.run("dvc", "config", "core.autostage", "true")
+        self.write(code=1, epochs=1, patients=range(1, 13))
 
     def run(self, *command: str) -> str:
         """Run a command in the repository; return what it printed."""
@@ -118,10 +118,10 @@ class Project:
         if "patients" in values:
             text = "\n".join(f"{number:03}" for number in values["patients"])
             (self.top / "data/incoming/planes/patients.txt").write_text(text)
+            self.run("dvc", "add", "--quiet", "data/incoming/planes")
 
     def commit(self, message: str) -> None:
         """Reproduce, commit, and note which model this commit holds."""
-        self.run("dvc", "add", "--quiet", "data/incoming/planes")
         self.run("dvc", "repro", "--quiet")
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
@@ -339,15 +339,13 @@ def _zip(folder: Path) -> None:
 
 @pytest.mark.parametrize("form", ["folder", "zip"])
 def test_a_withdrawn_patient_leaves_no_image_byte_and_the_tables_still_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+    finished: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     monkeypatch.setenv("SONOTRACE_PATIENT_KEY", "a key of the hospital that nobody else knows")
     checkout = clone(tmp_path)
     origin = checkout.path / "data/incoming/planes"
-    origin.mkdir(parents=True)
-    checkout.run("sonotrace", "pull", "planes")
-    shutil.copytree(checkout.path / "data/planes/pull/images", origin, dirs_exist_ok=True)
-    rows = pd.read_csv(checkout.path / "data/planes/pull/manifest.csv", dtype=str)
+    shutil.copytree(finished.path / "data/planes/pull/images", origin)
+    rows = pd.read_csv(finished.path / "data/planes/pull/manifest.csv", dtype=str)
     rows.rename(columns={"image": "Image_name", "label": "Plane"})[["Image_name", "Plane"]].to_csv(
         origin / "image_label.csv", index=False
     )

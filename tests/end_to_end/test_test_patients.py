@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from checkouts import Checkout, clone
+from checkouts import Checkout
 
 LEDGER = "reports/planes/test_patients.csv"
 SPLIT = "data/planes/split/split.csv"
@@ -15,26 +15,14 @@ REFUSED = f"error: {LEDGER}: 2 test patients would be trained or validated on"
 NAMED = "(split.planes.salt is 'other', was 'planes-2')"
 
 
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Return a clone whose planes were split and committed."""
-    made = clone(tmp_path_factory.mktemp("ledger"))
-    made.run(*BY_DVC)
-    made.commit("Split")
-    return made
-
-
 @pytest.fixture
-def checkout(first: Checkout, tmp_path: Path) -> Checkout:
-    """Return a git clone of it, with its data, to change."""
+def checkout(by_dvc: Checkout, tmp_path: Path) -> Checkout:
+    """Return a git clone of a finished run, with its data up to the split of planes, to change."""
     made = Checkout(tmp_path / "clone", tmp_path / "home")
     made.home.mkdir()
-    subprocess.run(["git", "clone", "--quiet", first.path, made.path], check=True)
-    made.run("dvc", "cache", "dir", "--local", str(first.path / ".dvc/cache"))
-    for data in ("pull/images", "pull/manifest.csv", "pull/boxes.csv", "split/split.csv"):
-        made.run("dvc", "checkout", "--quiet", f"data/planes/{data}")
-    for table in ("accepted", "boxes", "out_of_scope", "quarantine"):
-        made.run("dvc", "checkout", "--quiet", f"data/planes/validate/{table}.csv")
+    subprocess.run(["git", "clone", "--quiet", by_dvc.path, made.path], check=True)
+    made.run("dvc", "cache", "dir", "--local", str(by_dvc.path / ".dvc/cache"))
+    made.run("dvc", "checkout", "--quiet", "pull@planes", "validate@planes", "split@planes")
     return made
 
 
@@ -93,10 +81,3 @@ def test_an_experiment_elsewhere_is_held_to_the_ledger_too(checkout: Checkout) -
     assert {row.rpartition(",")[0] for row in now} <= {row.rpartition(",")[0] for row in rows}
     assert sum(row.endswith(",released") for row in rows) == 2
     assert checkout.run("git", "status", "--short") == ""
-
-
-def test_both_engines_write_the_same_lock(first: Checkout, tmp_path: Path) -> None:
-    other = clone(tmp_path)
-    other.run(*BY_SNAKEMAKE)
-    for name in (LEDGER, "dvc.lock"):
-        assert (other.path / name).read_bytes() == (first.path / name).read_bytes()

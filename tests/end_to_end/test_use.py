@@ -1,10 +1,12 @@
 """What a user does with a finished run: read the metrics, run experiments, use the models."""
 
+import csv
 import json
 import os
 import pickle
-import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,11 +66,19 @@ def test_an_experiment_reruns_what_its_parameter_concerns(by_dvc: Checkout) -> N
     by_dvc.run("dvc", "checkout")
 
 
+def _first_prediction(checkout: Checkout) -> dict[str, str]:
+    """Return the first row of what the evaluation predicted."""
+    with (checkout.path / "data/planes/evaluate/predictions.csv").open(newline="") as table:
+        return next(csv.DictReader(table))
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory, by_dvc: Checkout) -> Path:
-    """Return a folder with two images, a broken one, and one of the same name further down."""
+    """Return a folder with an image of the test side, a broken one, and another of the same name further down."""
     folder = tmp_path_factory.mktemp("images")
-    first, second = sorted((by_dvc.path / "data/planes/pull/images/images").iterdir())[:2]
+    pulled = by_dvc.path / "data/planes/pull/images/images"
+    first = pulled / f"{_first_prediction(by_dvc)['image']}.png"
+    second = next(path for path in sorted(pulled.iterdir()) if path != first)
     (folder / "more").mkdir()
     (folder / "a.png").write_bytes(first.read_bytes())
     (folder / "more/a.png").write_bytes(second.read_bytes())
@@ -76,9 +86,31 @@ def images(tmp_path_factory: pytest.TempPathFactory, by_dvc: Checkout) -> Path:
     return folder
 
 
-def test_predict_prints_one_json_object_a_file_and_fails_for_bad_files_only(by_dvc: Checkout, images: Path) -> None:
-    printed = by_dvc.run("sonotrace", "predict", str(images), "--json", "--confidence", "0.001", fails=True)
+@dataclass(frozen=True)
+class Predicted:
+    """What one run of `sonotrace predict` on the folder of images printed and left."""
+
+    printed: str
+    lines: list[dict[str, Any]]
+    by_plane: Path
+    drawn: Path
+
+
+@pytest.fixture(scope="module")
+def predicted(by_dvc: Checkout, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Predicted:
+    """Predict with every option; the tests look at its parts."""
+    top = tmp_path_factory.mktemp("predicted")
+    printed = by_dvc.run(
+        *("sonotrace", "predict", str(images), "--json", "--confidence", "0.001"),
+        *("--sort-into", str(top / "sorted"), "--draw", str(top / "drawn")),
+        fails=True,
+    )
     lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    return Predicted(printed, lines, top / "sorted", top / "drawn")
+
+
+def test_predict_prints_one_json_object_a_file_and_fails_for_bad_files_only(predicted: Predicted, images: Path) -> None:
+    lines = predicted.lines
     assert [Path(line["file"]).relative_to(images).as_posix() for line in lines] == [
         "a.png",
         "broken.png",
@@ -100,33 +132,23 @@ def test_predict_prints_one_json_object_a_file_and_fails_for_bad_files_only(by_d
     assert bad["plane"] is None
     assert "broken.png" in bad["error"]
     assert "\n" not in bad["error"]
-    assert "error: 1 of 3 files could not be read" in printed
+    assert "error: 1 of 3 files could not be read" in predicted.printed
 
 
-def test_predict_agrees_with_the_evaluation_on_test_images(by_dvc: Checkout) -> None:
-    table = (by_dvc.path / "data/planes/evaluate/predictions.csv").read_text().splitlines()
-    header = table[0].split(",")
-    row = dict(zip(header, table[1].split(","), strict=True))
-    image = by_dvc.path / f"data/planes/pull/images/images/{row['image']}.png"
-    line = json.loads(by_dvc.run("sonotrace", "predict", str(image), "--json").splitlines()[0])
+def test_predict_agrees_with_the_evaluation_on_test_images(by_dvc: Checkout, predicted: Predicted) -> None:
+    row, line = _first_prediction(by_dvc), predicted.lines[0]
     assert line["plane"] == row["predicted"]
     for plane, value in line["probabilities"].items():
         assert value == pytest.approx(float(row[plane]), abs=2e-4)
 
 
-def test_predict_sorts_by_the_predicted_plane_and_draws(by_dvc: Checkout, images: Path, tmp_path: Path) -> None:
-    printed = by_dvc.run(
-        *("sonotrace", "predict", str(images), "--json"),
-        *("--sort-into", str(tmp_path / "sorted"), "--draw", str(tmp_path / "drawn")),
-        fails=True,
-    )
-    lines = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    good = [line for line in lines if not line["error"]]
+def test_predict_sorts_by_the_predicted_plane_and_draws(predicted: Predicted, images: Path) -> None:
+    good = [line for line in predicted.lines if not line["error"]]
     for line in good:
-        copies = [path.read_bytes() for path in (tmp_path / "sorted" / line["plane"]).iterdir()]
+        copies = [path.read_bytes() for path in (predicted.by_plane / line["plane"]).iterdir()]
         assert Path(line["file"]).read_bytes() in copies
-    assert len([path for path in (tmp_path / "sorted").rglob("*") if path.is_file()]) == len(good)
-    drawn = sorted((tmp_path / "drawn").iterdir())
+    assert len([path for path in predicted.by_plane.rglob("*") if path.is_file()]) == len(good)
+    drawn = sorted(predicted.drawn.iterdir())
     assert [path.name for path in drawn] == ["a-2.png", "a.png"]
     original = cv2.imread(str(images / "a.png"))
     assert np.any(cv2.imread(str(drawn[1])) != original)
@@ -181,8 +203,7 @@ def test_outside_a_checkout_a_model_is_taken_only_on_request_and_the_output_says
 
 
 def test_a_model_swapped_by_hand_is_not_evaluated(by_dvc: Checkout, tmp_path: Path) -> None:
-    shutil.copytree(by_dvc.path, tmp_path / "clone", symlinks=True)
-    checkout = Checkout(tmp_path / "clone", by_dvc.home)
+    checkout = by_dvc.copy(tmp_path)
     model = checkout.path / "models/planes.keras"
     model.chmod(0o644)
     model.write_bytes(model.read_bytes() + b"\n")

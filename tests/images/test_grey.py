@@ -451,6 +451,17 @@ def test_an_unreadable_file_is_named_with_the_reason(tmp_path, content, reason):
         read_grey(path)
 
 
+def test_a_library_that_replaces_pillows_open_changes_no_message(tmp_path, monkeypatch):
+    def asks_for_more(*_, **__):
+        raise ModuleNotFoundError("No module named 'pi_heif'")  # as Ultralytics' does with a file it does not know
+
+    monkeypatch.setattr(Image, "open", asks_for_more)
+    path = tmp_path / "image.png"
+    path.write_bytes(b"<html>404</html>")
+    with pytest.raises(SonotraceError, match=r"image\.png: .*not a PNG, JPEG, TIFF or BMP image"):
+        read_grey(path)
+
+
 def test_a_missing_image_is_named(tmp_path):
     with pytest.raises(SonotraceError, match=r"gone\.png: cannot be read \(No such file"):
         read_grey(tmp_path / "gone.png")

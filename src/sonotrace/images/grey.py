@@ -16,6 +16,8 @@ from PIL import Image, TiffTags, UnidentifiedImageError
 from sonotrace.errors import SonotraceError
 from sonotrace.running.outputs import write_into
 
+_open = Image.open  # kept, since Ultralytics replaces it by one that asks for another library
+
 Grey = NDArray[np.uint8]
 """A grey image: shape (height, width), 0 black, 255 white."""
 
@@ -118,7 +120,7 @@ def header_size(path: Path) -> tuple[int, int] | None:
     It is the size as `decode_grey` turns the image.
     """
     try:
-        with Image.open(path) as image:
+        with _open(path) as image:
             width, height = image.size
             turned = image.format == "JPEG" and _orientation(image.info.get("exif", b"")) >= 5
             return (height, width) if turned else (width, height)
@@ -256,7 +258,7 @@ def _complaint(content: bytes) -> str:
     if content[128:132] == b"DICM":
         return "a DICOM file, not an image"
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP")) as image:
+        with _open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP")) as image:
             image.load()
     except UnidentifiedImageError:
         if content.startswith((_PNG, _JPEG, _BMP)):
@@ -271,7 +273,7 @@ def _complaint(content: bytes) -> str:
 def _decode_tiff(content: bytes) -> Grey:
     """Decode with Pillow, for OpenCV multiplies colours by transparency and reads only the first page."""
     try:
-        with Image.open(io.BytesIO(content), formats=("TIFF",)) as image:
+        with _open(io.BytesIO(content), formats=("TIFF",)) as image:
             _check_tiff(image)
             if _is_deep_colour(image):
                 return _decode_deep_colour(content)

@@ -23,7 +23,8 @@ def net_definition(section: str, weights: str, sha256: str | None, into: Path) -
     """Put what `weights` names into the folder `into`, and return the absolute path for `YOLO(...)`.
 
     `section` is that of params.yaml, for messages. `weights` is a name in `DEFINITIONS`, or the path of a `.pt`
-    file whose SHA-256 is `sha256`. Raises SonotraceError for any other name, a missing file, and bytes with another hash.
+    file whose SHA-256 is `sha256`. Raises SonotraceError for any
+    other name, a missing file, and bytes with another hash.
     """
     if sha256 is None:
         if weights not in DEFINITIONS:
