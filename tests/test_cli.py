@@ -114,7 +114,7 @@ def test_every_stage_has_a_command():
     }
 
 
-@pytest.mark.parametrize("stage", ["pull", "validate", "split", "prepare", "augment", "evaluate"])
+@pytest.mark.parametrize("stage", ["pull", "validate", "split", "prepare", "augment"])
 def test_a_command_runs_the_stage_of_its_name(stage, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     called = []
@@ -128,14 +128,14 @@ def test_evaluation_of_a_model_that_the_lock_does_not_know_is_refused_unless_all
     (tmp_path / "models").mkdir()
     (tmp_path / "models/planes.keras").write_bytes(b"from somewhere")
     called = []
-    monkeypatch.setattr(cli, "_run", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(cli, "_run", lambda *arguments, **inputs: called.append((*arguments, inputs)))
     refused = CliRunner().invoke(cli.app, ["evaluate", "planes"])
     assert refused.exit_code == 1
     assert str(refused.exception).startswith("models/planes.keras: not the model that dvc.lock names")
     assert called == []
     allowed = CliRunner().invoke(cli.app, ["evaluate", "planes", "--allow-unknown"])
-    assert "warning: models/planes.keras is taken as it is (--allow-unknown)" in allowed.output
-    assert called == [("evaluate", "planes")]
+    assert "warning: models/planes.keras: no dvc.lock names this model (--allow-unknown)" in allowed.output
+    assert called == [("evaluate", "planes", {"model": b"from somewhere"})]
 
 
 def test_a_stage_leaves_a_record_of_its_run(checkout):
@@ -173,7 +173,7 @@ def test_every_form_has_a_command():
     assert [group.name for group in cli.app.registered_groups] == ["export"]
     commands = {command.callback.__name__ for command in cli.export.registered_commands}
     forms = {path.stem for path in Path(cli.__file__).parents[1].glob("export/*.py")}
-    assert commands == forms - {"__init__", "record", "requirements", "signature"}
+    assert commands == forms - {"__init__", "kinds", "record", "requirements", "signature"}
 
 
 @pytest.mark.parametrize("options", [["--signature"], ["--key", "public.pem"]])

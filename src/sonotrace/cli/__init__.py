@@ -66,11 +66,11 @@ def _one_line(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {first} (SONOTRACE_DEBUG=1 shows where)"
 
 
-def _run(stage: str, *arguments: str) -> None:
+def _run(stage: str, *arguments: str, **inputs: bytes) -> None:
     from sonotrace.running import runs
 
     with runs.recorded(stage, *arguments):
-        importlib.import_module(f"sonotrace.stages.{stage}").run(*arguments)
+        importlib.import_module(f"sonotrace.stages.{stage}").run(*arguments, **inputs)
 
 
 @app.command()
@@ -119,14 +119,11 @@ def train_yolo() -> None:
 def evaluate(data_set: DataSetArgument, allow_unknown: AllowUnknown = False) -> None:
     """Measure a model on the test side, with intervals by patient."""
     from sonotrace.lineage.known import read_current
-    from sonotrace.running import runs
-    from sonotrace.stages import evaluate
 
     model = read_current(MODELS[data_set], Path(), allow_unknown)
-    if model.warning and not model.known:
+    if not model.known:
         print(f"evaluate: warning: {model.warning}", flush=True)
-    with runs.recorded("evaluate", data_set):
-        evaluate.run(data_set, model.content)
+    _run("evaluate", data_set, model=model.content)
 
 
 @app.command()
