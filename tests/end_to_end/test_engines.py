@@ -89,7 +89,7 @@ def test_another_number_of_epochs_reruns_the_training_and_its_evaluation_only(
     checkout = by_dvc if engine[0] == "dvc" else by_snakemake
     checkout.set_params({"train_cnn.planes.epochs": 2})
     printed = checkout.run(*engine)
-    assert sorted(stages_run(printed)) == ["evaluate@planes", "train_cnn"]
+    assert sorted(stages_run(printed)) == ["evaluate@planes", "train_cnn@planes"]
     assert_all_up_to_date(checkout)
 
 

@@ -34,7 +34,9 @@ def test_the_recipe_leads_from_new_files_to_a_merge(by_dvc: Checkout, tmp_path: 
     wrong = old.copy()
     wrong.loc[wrong.index[0], "label"] = next(name for name in PLANES.values() if name != wrong["label"].iloc[0])
     _lay_out(checkout.path / "data/incoming/planes", wrong, images)
-    checkout.set_params({"pull.planes.source": "incoming", "train_cnn.architecture": "published"})  # trains faster
+    checkout.set_params(
+        {"pull.planes.source": "incoming", "train_cnn.planes.architecture": "published"}
+    )  # trains faster
     checkout.run("dvc", "add", "data/incoming/planes")
     checkout.run("dvc", "repro")
     checkout.commit("Snapshot 1")

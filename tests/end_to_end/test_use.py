@@ -228,18 +228,23 @@ def test_an_experiment_elsewhere_evaluates_the_model_that_it_trained(by_dvc: Che
         "evaluate@planes",
     )
     printed = by_dvc.run(*experiment)
-    assert "Running stage 'train_cnn'" in printed
+    assert "Running stage 'train_cnn@planes'" in printed
     assert "Running stage 'evaluate@planes'" in printed
 
 
 def test_every_stage_left_a_record_that_neither_git_nor_dvc_sees(by_dvc: Checkout) -> None:
     records = json.loads(by_dvc.run("sonotrace", "runs", "--json"))
     assert len(records) == 14
-    assert {record["stage"] for record in records} >= {"pull@planes", "train_cnn", "train_yolo", "evaluate@structures"}
+    assert {record["stage"] for record in records} >= {
+        "pull@planes",
+        "train_cnn@planes",
+        "train_yolo@structures",
+        "evaluate@structures",
+    }
     libraries = {record["stage"]: set(record["libraries"]) for record in records}
-    assert {"tensorflow", "keras"} <= libraries["train_cnn"]
-    assert {"torch", "ultralytics"} <= libraries["train_yolo"]
+    assert {"tensorflow", "keras"} <= libraries["train_cnn@planes"]
+    assert {"torch", "ultralytics"} <= libraries["train_yolo@structures"]
     assert "torch" not in libraries["split@planes"]
     assert ".sonotrace" not in by_dvc.run("git", "status", "--short", "--ignored=no")
-    assert "up to date" in by_dvc.run("dvc", "status", "train_cnn")
+    assert "up to date" in by_dvc.run("dvc", "status", "train_cnn@planes")
     assert len(by_dvc.run("sonotrace", "runs").splitlines()) >= 15

@@ -83,5 +83,5 @@ def test_missing_and_extra_files_and_changed_parameters_are_named(checkout: Chec
     printed = checkout.run("sonotrace", "verify", fails=True)
     assert f"{image.relative_to(checkout.path)}: missing" in printed
     assert "more.png: extra" in printed
-    assert "params.yaml: train_cnn.planes.epochs is 9, but train_cnn ran with 1" in printed
+    assert "params.yaml: train_cnn.planes.epochs is 9, but train_cnn@planes ran with 1" in printed
     assert "error: 3 things" in printed

@@ -29,7 +29,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def _train(content=b"model"):
-    with runs.recorded("train_cnn"):
+    with runs.recorded("train_cnn", "planes"):
         MODEL.parent.mkdir(exist_ok=True)
         MODEL.write_bytes(content)
         block = np.ones(40_000_000)
@@ -38,16 +38,16 @@ def _train(content=b"model"):
 
 
 def _lock(md5):
-    stages = {"train_cnn": {"cmd": "x", "outs": [{"path": str(MODEL), "md5": md5}]}}
+    stages = {"train_cnn@planes": {"cmd": "x", "outs": [{"path": str(MODEL), "md5": md5}]}}
     Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
 
 
 def test_a_record_says_what_a_run_took_and_on_what(tmp_path, monkeypatch):
     monkeypatch.setenv("SONOTRACE_THREADS", "3")
     _train()
-    text = (tmp_path / ".sonotrace/runs/train_cnn.json").read_text()
+    text = (tmp_path / ".sonotrace/runs/train_cnn@planes.json").read_text()
     record = json.loads(text)
-    assert record["stage"] == "train_cnn"
+    assert record["stage"] == "train_cnn@planes"
     assert 0.2 <= record["wall_s"] < 60
     assert 0 < record["cpu_s"] < 60
     assert 320 <= record["peak_mb"] < 64_000
@@ -63,9 +63,9 @@ def test_a_record_says_what_a_run_took_and_on_what(tmp_path, monkeypatch):
 
 def test_a_run_that_fails_leaves_the_record_of_the_last_good_one(tmp_path):
     _train()
-    path = tmp_path / ".sonotrace/runs/train_cnn.json"
+    path = tmp_path / ".sonotrace/runs/train_cnn@planes.json"
     before = path.read_bytes()
-    with pytest.raises(SonotraceError, match="no images"), runs.recorded("train_cnn"):
+    with pytest.raises(SonotraceError, match="no images"), runs.recorded("train_cnn", "planes"):
         raise SonotraceError("no images")
     assert path.read_bytes() == before
 
