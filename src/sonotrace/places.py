@@ -1,7 +1,4 @@
-"""One module a stage; each has `run(...)`, which reads `params.yaml` and writes the outputs.
-
-Where things stand is said once, here.
-"""
+"""Where things are: the folders of a checkout, named here and nowhere else."""
 
 from pathlib import Path
 
