@@ -176,6 +176,15 @@ def test_a_move_is_summed_up_in_a_few_lines(project):
     }
 
 
+def test_a_moved_file_has_the_stages_that_depended_on_it_before_or_depend_on_it_now(project):
+    for state, stage, path in (("a", "pull@planes", "src/old"), ("b", "split@planes", "src/new")):
+        lock = {"stages": {stage: {"cmd": "x", "deps": [{"path": path, "md5": "0.dir"}]}}}
+        project.state(state, files={"dvc.lock": yaml.safe_dump(lock), f"{path}/a.py": "text"})
+        (project.top / path / "a.py").unlink()
+    (change,) = differences(*both("a", "b", project.top)).code
+    assert (change.was, change.stages) == ("src/old/a.py", ("pull@planes", "split@planes"))
+
+
 def test_only_code_that_can_change_an_output_is_listed(project):
     lock = {"stages": {"pull@planes": {"cmd": "pull", "deps": [{"path": "src/labels", "md5": "0.dir"}]}}}
     for state in ("a", "b"):
