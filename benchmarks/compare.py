@@ -1,7 +1,7 @@
-"""How often `compare` calls a model worse: one that is equal, one that is nearly the same, and one that is worse.
+"""How often `compare` calls a model worse that is equal, nearly the same, or really worse.
 
-On simulated predictions of planes: patients have one to five images, both models find the same patients
-and images hard, and the verdict is that on macro-F1, as in `sonotrace compare`.
+Predictions of planes are simulated: patients have one to five images, both models find the same patients
+and images hard, and the verdict is the one on macro-F1, as in `sonotrace compare`.
 """
 
 import argparse
@@ -16,26 +16,26 @@ from sonotrace.scores.planes import scores
 CASES = {
     "equal": (0.0, 0.0),
     "equal, and the same on nine of ten images": (0.0, 0.9),
-    "names 10 % more images wrongly": (0.1, 0.0),
-    "names 20 % more images wrongly": (0.2, 0.0),
+    "wrong on 10 % more images": (0.1, 0.0),
+    "wrong on 20 % more images": (0.2, 0.0),
 }
-"""Case -> by how much the second model is less often right, and the share of images on which both say the same."""
+"""Case -> how much less often the second model is right, and the share of images on which both predict the same."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=400)
     parser.add_argument("--patients", type=int, nargs="+", default=[10, 30, 100])
-    parser.add_argument("--count", type=int, default=1000, help="resamples and swaps a comparison")
+    parser.add_argument("--count", type=int, default=1000, help="resamples, and swaps, per comparison")
     arguments = parser.parse_args()
     print(f"| second model, {arguments.runs} pairs each | patients | worse | better | interval below 0 |")
     print("| --- | --- | --- | --- | --- |")
     for name, (loss, same) in CASES.items():
         for patients in arguments.patients:
             random = np.random.default_rng(patients)
-            found = [_compared(random, patients, loss, same, arguments.count, run) for run in range(arguments.runs)]
-            worse, better = (np.mean([one.verdict == verdict for one in found]) for verdict in ("worse", "better"))
-            below = np.mean([one.high < 0 for one in found])
+            pairs = [_compared(random, patients, loss, same, arguments.count, run) for run in range(arguments.runs)]
+            worse, better = (np.mean([one.verdict == verdict for one in pairs]) for verdict in ("worse", "better"))
+            below = np.mean([one.high < 0 for one in pairs])
             print(f"| {name} | {patients} | {worse:.1%} | {better:.1%} | {below:.1%} |", flush=True)
 
 

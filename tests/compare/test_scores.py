@@ -282,10 +282,13 @@ def _with_kinds(**kinds):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "images", "primary"),
-    [("clinic", "planes", noisy(rows(12), 1, 0.3), "macro_f1"), ("heads", "structures", _heads(1), "map50")],
+    ("name", "kind", "images", "primary", "classes"),
+    [
+        ("clinic", "planes", noisy(rows(12), 1, 0.3), "macro_f1", ["abdomen", "brain", "femur", "thorax"]),
+        ("heads", "structures", _heads(1), "map50", ["CSP", "MIDLINE_FALX"]),
+    ],
 )
-def test_a_data_set_of_any_name_is_compared_by_its_kind(project, name, kind, images, primary):
+def test_a_data_set_of_any_name_is_compared_by_its_kind(project, name, kind, images, primary, classes):
     parameters = _with_kinds(**{name: kind})
     relabelled = [images[0] | {"label": "thorax", "boxes": [CSP]}, *images[1:]]
     project.state("a", tables(name, images, kind=kind), parameters=parameters)
@@ -295,6 +298,7 @@ def test_a_data_set_of_any_name_is_compared_by_its_kind(project, name, kind, ima
     assert parts[name].scores.primary == primary
     assert primary in parts[name].scores.common.scores
     assert parts[name].data.images.changes["relabelled"] == 1
+    assert [group.name for group in parts[name].data.groups["class"]] == classes
     assert not any("data/" in note for note in comparison.a.notes + comparison.b.notes)
 
 

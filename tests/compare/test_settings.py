@@ -168,12 +168,37 @@ def test_a_move_is_summed_up_in_a_few_lines(project):
     assert section.sentences[4] == f"Same values under other keys: {cnn}, {yolo}."
     assert {table.title: list(table.rows) for table in section.tables} == {
         "parameters": [("train_cnn.planes.batch (A: train_cnn.batch)", "16", "32")],
-        "code": [("src/sonotrace/cli.py", "changed", "no stage")],
+        "code": [("other files: 1 (see --json)", "1 changed", "none")],
         "moved code; * also edited": [
             ("src/sonotrace", "src/sonotrace/images", "grey.py"),
             ("src/sonotrace", "src/sonotrace/kinds", "names.py as planes.py*"),
         ],
     }
+
+
+def test_a_moved_file_has_the_stages_that_depended_on_it_before_or_depend_on_it_now(project):
+    for state, stage, path in (("a", "pull@planes", "src/old"), ("b", "split@planes", "src/new")):
+        lock = {"stages": {stage: {"cmd": "x", "deps": [{"path": path, "md5": "0.dir"}]}}}
+        project.state(state, files={"dvc.lock": yaml.safe_dump(lock), f"{path}/a.py": "text"})
+        (project.top / path / "a.py").unlink()
+    (change,) = differences(*both("a", "b", project.top)).code
+    assert (change.was, change.stages) == ("src/old/a.py", ("pull@planes", "split@planes"))
+
+
+def test_only_code_that_can_change_an_output_is_listed(project):
+    lock = {"stages": {"pull@planes": {"cmd": "pull", "deps": [{"path": "src/labels", "md5": "0.dir"}]}}}
+    for state in ("a", "b"):
+        paths = ("dvc.yaml", "src/labels/coco.py", "src/cli.py", "src/page.py", f"src/{state}.py")
+        project.state(state, files={path: f"{path} {state}" for path in paths} | {"dvc.lock": yaml.safe_dump(lock)})
+    (project.top / "src/a.py").unlink()
+    project.state("b")
+    project.write("dvc.lock", yaml.safe_dump(lock))
+    (table,) = words.sections(compare("a", "workspace", project.top)[0])[-1].tables
+    assert list(table.rows) == [
+        ("dvc.yaml", "changed", "defines them all"),
+        ("src/labels/coco.py", "changed", "pull@planes"),
+        ("other files: 4 (see --json)", "2 changed, 1 new, 1 gone", "none"),
+    ]
 
 
 def test_a_training_that_was_split_by_data_set_is_not_named_twice(project):

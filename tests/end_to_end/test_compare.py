@@ -1,4 +1,4 @@
-"""States of a real history, an experiment and the workspace among them, are told apart without a checkout.
+"""States of a real history, with an experiment and the workspace, are compared without a checkout.
 
 The stages have the names and outputs of the pipeline's and do next to nothing, so that states are made in seconds.
 """
@@ -126,7 +126,7 @@ SECOND = [
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    """Return two tags on a branch and an experiment; the workspace stands at the second tag."""
+    """Return two tags on a branch and an experiment; the workspace is at the second tag."""
     made = History(tmp_path_factory.mktemp("compare"))
     made.commit(FIRST, 10, "v1")
     made.commit(SECOND, 12, "v2")
@@ -136,7 +136,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     return made
 
 
-def test_every_change_of_the_data_is_told_with_its_patients_in_the_list_alone(history, tmp_path):
+def test_every_change_of_the_data_is_counted_and_patients_are_only_in_the_list(history, tmp_path):
     printed = history.compare("v1", "v2", "--json", "--csv", str(tmp_path / "list.csv"))
     data = json.loads(printed)["data"]["planes"]
     assert data["images"] == {
@@ -202,16 +202,17 @@ def test_nothing_is_checked_out(history):
     assert history.run("git", "status", "--porcelain").split() in ([], ["??", ".sonotrace/"])
 
 
-def test_the_workspace_and_a_clone_without_cache_say_what_they_lack(history, tmp_path):
+def test_the_workspace_and_a_clone_without_cache_say_what_is_missing(history, tmp_path):
     lost = History.__new__(History)
     lost.top, lost.home = tmp_path / "copy", history.home
     shutil.copytree(history.top, lost.top, symlinks=True)
     shutil.rmtree(lost.top / ".dvc/cache")
     found = json.loads(lost.compare("v1", "workspace", "--json"))
     assert found["data"]["planes"] is None
-    assert found["scores"]["planes"]["common"].startswith("predictions or image tables are not to be had")
+    assert found["scores"]["planes"]["common"].startswith("predictions or image tables cannot be read")
     assert found["scores"]["planes"]["full"]["scores"]["accuracy"]["b"] > 0
-    assert any("`dvc fetch --all-commits`" in note for note in found["a"]["notes"])
+    assert any("no DVC remote is configured" in note for note in found["a"]["notes"])
+    assert not any("dvc fetch" in note for note in found["a"]["notes"])
     assert not any("manifest" in note for note in found["b"]["notes"] if "planes" in note)
     same = json.loads(lost.compare("v2", "workspace", "--json"))
     assert same["data"]["planes"]["images"]["changed"] == 0

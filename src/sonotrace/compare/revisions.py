@@ -20,6 +20,7 @@ from sonotrace.records.store import Store, md5_of
 from sonotrace.tables import parse_table
 
 WORKSPACE = "workspace"
+GRAPH = "dvc.yaml"
 
 
 class Revision:
@@ -128,8 +129,8 @@ class Revision:
     @cached_property
     def code(self) -> dict[str, str]:
         """Return path -> md5 of `dvc.yaml` and all files below `src`."""
-        graph = self.file("dvc.yaml")
-        found = {} if graph is None else {"dvc.yaml": hashlib.md5(graph, usedforsecurity=False).hexdigest()}
+        graph = self.file(GRAPH)
+        found = {} if graph is None else {GRAPH: hashlib.md5(graph, usedforsecurity=False).hexdigest()}
         if self.commit:
             members = self._history.members(self.commit, CODE.rstrip("/"))
             return found | {f"{CODE}{name}": md5 for name, md5 in members.items()}

@@ -9,6 +9,7 @@ from sonotrace.compare.comparison import Comparison, State
 from sonotrace.compare.data import Data, Group
 from sonotrace.compare.images import CHANGES, UNKNOWN
 from sonotrace.compare.paired import LOWER_IS_BETTER, Difference
+from sonotrace.compare.revisions import GRAPH
 from sonotrace.compare.scores import Common, Full, Scores, Unpaired
 from sonotrace.compare.settings import Change, FileChange, Settings
 from sonotrace.compare.statistics import Shift
@@ -249,8 +250,13 @@ def _prefixes(renamed: list[Change]) -> list[str]:
 
 
 def _code(code: list[FileChange]) -> list[Table]:
+    """List the files that can change an output, count the others, and sum moved files up by folder."""
     edited = [change for change in code if not change.was]
-    rows = [(change.key, _state(change), ", ".join(change.stages) or "no stage") for change in edited]
+    shown = [change for change in edited if change.stages or change.key == GRAPH]
+    others = [change for change in edited if change not in shown]
+    rows = [(change.key, _state(change), ", ".join(change.stages) or "defines them all") for change in shown]
+    if others:
+        rows.append((f"other files: {len(others)} (see --json)", _counts(others), "none"))
     tables = [Table("code", ("file", "in B", "stages that depend on it"), rows, texts=3)] if rows else []
     moves: dict[tuple[str, str], list[FileChange]] = {}
     for change in code:
