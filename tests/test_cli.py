@@ -109,6 +109,7 @@ def test_every_stage_has_a_command():
         "runs",
         "sign",
         "sources",
+        "use",
         "verify",
         "withdraw",
     }

@@ -24,7 +24,7 @@ from sonotrace.images.grey import read_grey
 from sonotrace.images.preparation import Preparation
 from sonotrace.params import load
 from sonotrace.sources.phantom import snapshot
-from sonotrace.stages.validate import measure
+from sonotrace.checks.decoding import measure
 
 root, into = map(Path, sys.argv[1:])
 changes = load(root / "params.yaml").augment["planes"].model_copy(update={"blur": 2.5})

@@ -110,7 +110,7 @@ def test_a_second_data_set_of_a_kind_needs_a_part_in_every_section_of_that_kind(
                 assert "other_planes: missing; add it" in _message(tmp_path / "params.yaml")
     taken_over = load(tmp_path / "params.yaml")
     assert sorted(taken_over.data_sets) == ["other_planes", "planes", "structures"]
-    assert taken_over.train_cnn["other_planes"] == params.train_cnn["planes"]
+    assert taken_over.train_cnn["other_planes"] == taken_over.train_cnn["planes"]
     assert taken_over.kind("other_planes").training == "train_cnn"
 
 

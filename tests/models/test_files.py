@@ -1,12 +1,16 @@
 """A model is loaded from the bytes that were checked; the file may be gone or another by then."""
 
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sonotrace.errors import SonotraceError
-from sonotrace.models.files import private_copy, read_keras, read_yolo_entry, write_keras, write_yolo
+from sonotrace.models import files
+from sonotrace.models.files import private_copy, read_keras, read_yolo_entry, write_keras
 
 GONE = Path("gone.keras")
 
@@ -31,23 +35,33 @@ def test_other_bytes_are_refused_by_the_name_of_their_file():
             read_yolo_entry(content, GONE)
 
 
+DETECTOR = """
+from pathlib import Path
+
+import torch
+
+from sonotrace.images.preparation import Preparation
+from sonotrace.models.detector import StructureDetector
+from sonotrace.models.files import write_yolo
+from sonotrace.running.environment import quiet_ultralytics
+
+net = quiet_ultralytics()("yolov8n.yaml", task="detect").model
+net.args = {"imgsz": 64}
+torch.save({"model": net, "train_args": {"imgsz": 64, "task": "detect"}}, "trained.pt")
+path = Path("structures.pt")
+preparation = {"width": 64, "height": 64, "aspect": "stretch", "mask_overlays": False}
+write_yolo(Path("trained.pt"), {"prepare": preparation, "imgsz": 64}, path)
+content = path.read_bytes()
+path.write_bytes(b"something evil")
+detector = StructureDetector(content, path)
+assert detector.preparation == Preparation.from_mapping(preparation)
+"""
+"""Run in a process of its own: TensorFlow may have been imported into that of the tests."""
+
+
 def test_a_detector_is_loaded_from_bytes_alone(tmp_path):
-    import torch
-
-    from sonotrace.images.preparation import Preparation
-    from sonotrace.models.detector import StructureDetector
-    from sonotrace.running.environment import quiet_ultralytics
-
-    net = quiet_ultralytics()("yolov8n.yaml", task="detect").model
-    net.args = {"imgsz": 64}
-    torch.save({"model": net, "train_args": {"imgsz": 64, "task": "detect"}}, tmp_path / "trained.pt")
-    path = tmp_path / "structures.pt"
-    preparation = {"width": 64, "height": 64, "aspect": "stretch", "mask_overlays": False}
-    write_yolo(tmp_path / "trained.pt", {"prepare": preparation, "imgsz": 64}, path)
-    content = path.read_bytes()
-    path.write_bytes(b"something evil")
-    detector = StructureDetector(content, path)
-    assert detector.preparation == Preparation.from_mapping(preparation)
+    environment = os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", DETECTOR], cwd=tmp_path, env=environment, check=True)
 
 
 def test_a_private_copy_is_for_this_user_only_and_does_not_stay():

@@ -13,7 +13,8 @@ from sonotrace.running import environment
 
 SRC = Path(environment.__file__).parents[2]
 USE = {
-    "classifier": "from sonotrace.models.classifier import PlaneClassifier; PlaneClassifier(Path('planes.keras'))",
+    "classifier": "from sonotrace.models.classifier import PlaneClassifier\n"
+    "path = Path('planes.keras'); PlaneClassifier(path.read_bytes(), path)",
     "detector": "from sonotrace.running.environment import quiet_ultralytics; quiet_ultralytics()",
     "torch": "import torch",
     "tensorflow": "import tensorflow",

@@ -13,7 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sonotrace.images import augmentation, boxes, preparation
+from sonotrace.checks import decoding
+from sonotrace.images import augmentation, boxes, copies, preparation, prepared
 from sonotrace.images import grey as images
 from sonotrace.places import folder as stage_folder
 from sonotrace.running import item_cache
@@ -237,12 +238,12 @@ def test_other_code_makes_results_of_its_own(tmp_path, monkeypatch):
     ("module", "again"),
     [
         (images, {"validate", "prepare", "augment"}),
-        (validate, {"validate"}),
+        (decoding, {"validate"}),
         (preparation, {"prepare"}),
-        (prepare, {"prepare"}),
+        (prepared, {"prepare"}),
         (augmentation, {"augment"}),
         (boxes, {"augment"}),
-        (augment, {"augment"}),
+        (copies, {"augment"}),
     ],
 )
 def test_changed_code_of_a_stage_has_its_images_made_anew(run, monkeypatch, tmp_path, module, again):

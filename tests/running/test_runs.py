@@ -89,9 +89,9 @@ def test_a_record_of_another_run_than_the_locks_is_told():
     _lock(_md5(b"a later one"))
     assert [record["current"] for record in runs.read_all()] == [False]
     _, line, place = runs.lines()
-    assert line.startswith("train_cnn ")
+    assert line.startswith("train_cnn@planes ")
     assert line.endswith("not what dvc.lock names now")
-    assert place.startswith("train_cnn: ")
+    assert place.startswith("train_cnn@planes: ")
     assert f"numpy {np.__version__}" in place
 
 

@@ -21,9 +21,9 @@ def run(data_set: str) -> None:
     params, preparation = everything.train_yolo[data_set], everything.prepare[data_set]
     environment.use_threads(params.threads)
     environment.use_device(params.device)
-    table = read_table(folder(data_set, "split") / "split.csv")
     with scratch(folder(data_set, "train_yolo")) as work:
         net = net_definition(f"train_yolo.{data_set}", params.weights, params.weights_sha256, work)
+        table = read_table(folder(data_set, "split") / "split.csv")
         card, images = yolo.lay_out(data_set, table, work.resolve(), preparation)
         start = "from scratch" if params.weights.endswith(".yaml") else "from local weights"
         say(f"train_yolo: {params.weights} {start}, {images} images, {params.epochs} epochs")
