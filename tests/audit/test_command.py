@@ -124,18 +124,18 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(work):
     check_free(work / "new")
     (out / "chapter.txt").touch()
     with pytest.raises(SonotraceError, match=r"thesis: holds chapter\.txt.*another|new or empty folder"):
-        run(out, 5)
+        run(out, 5, "planes")
     with pytest.raises(SonotraceError, match=r"chapter\.txt: a file"):
-        run(out / "chapter.txt", 5)
+        run(out / "chapter.txt", 5, "planes")
 
 
 def test_without_a_split_the_error_says_what_to_run(work):
     with pytest.raises(SonotraceError, match=r"^data/planes/split/split\.csv: not there; run `dvc repro`"):
-        run(work / "audit", 5)
+        run(work / "audit", 5, "planes")
 
 
 def test_a_missing_image_stops_before_any_training(planted):
     (planted / "data/planes/prepare/images/050.png").unlink()
     with pytest.raises(SonotraceError, match=r"^data/planes/prepare/images/050\.png: "):
-        run(planted / "audit", 5)
+        run(planted / "audit", 5, "planes")
     assert not (planted / "audit").exists()
