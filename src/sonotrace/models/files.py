@@ -70,6 +70,9 @@ def read_keras(path: Path) -> tuple[Any, dict[str, Any]]:
     environment.use_keras()
     import keras
 
+    if keras.backend.backend() == "tensorflow":
+        environment.let_tensorflow_sleep()
+
     try:
         with zipfile.ZipFile(path) as archive:
             entry = json.loads(archive.read("metadata.json"))["sonotrace"]

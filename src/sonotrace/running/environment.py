@@ -104,6 +104,20 @@ def use_threads(count: int) -> None:
     os.environ["TF_NUM_INTEROP_THREADS"] = str(count)
 
 
+def let_tensorflow_sleep() -> None:
+    """Have TensorFlow's threads sleep while they wait for work; call it before TensorFlow computes anything.
+
+    Eigen's threads spin otherwise. TensorFlow has a setting for it, but neither a variable nor a public
+    function that sets it in eager mode.
+    """
+    from tensorflow.compat.v1 import ConfigProto
+    from tensorflow.python.eager import context
+
+    config = ConfigProto()
+    config.experimental.disable_thread_spinning = True
+    context.context()._config = config  # noqa: SLF001
+
+
 def use_device(device: str) -> None:
     """Hide the GPUs where the parameters say `cpu`; call it before a framework is imported."""
     if device == "cpu":
