@@ -95,7 +95,7 @@ def use_threads(count: int) -> None:
     """Fix the number of CPU threads of libraries that are imported after this.
 
     Sums of floats depend on it, and so do a model's bytes. Threads with nothing to do sleep: left to spin, those of
-    two trainings on the same cores take most of each other's time (docs/performance.md).
+    two trainings on the same cores take most of each other's time (benchmarks/shared_machine.py).
     """
     os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
     os.environ[_THREADS] = str(count)
