@@ -17,6 +17,8 @@ from collections import defaultdict
 
 SLEEP = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 TENSORFLOW = """
+if idle == "sleep":
+    environment.let_tensorflow_sleep()
 import keras, numpy as np
 keras.utils.set_random_seed(0)
 import tensorflow as tf
@@ -30,6 +32,7 @@ step = lambda: model.train_on_batch(images, planes)
 weights = lambda: b"".join(each.tobytes() for each in model.get_weights())
 """
 TORCH = """
+from pathlib import Path
 from tempfile import TemporaryDirectory
 import torch
 torch.manual_seed(0)
@@ -49,16 +52,17 @@ def step():
     optimizer.step()
 weights = lambda: b"".join(each.detach().numpy().tobytes() for each in model.parameters())
 """
-CHILD = f"""
-import os, sys, hashlib, time
-kind, idle, steps, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+BODIES = {"tensorflow": TENSORFLOW, "torch": TORCH}
+CHILD = """
+import hashlib, os, sys, time
 from sonotrace.running import environment
+body, idle, steps, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 environment.isolate()
 environment.use_threads(threads)
 if idle == "spin":
-    for name in {SLEEP!r}:
+    for name in sys.argv[5:]:
         del os.environ[name]
-exec({{"tensorflow": {TENSORFLOW!r}, "torch": {TORCH!r}}}[kind])
+exec(body)
 step()
 print("ready", flush=True)
 sys.stdin.readline()
@@ -74,7 +78,7 @@ def timed(kind: str, idle: str, together: int, steps: int, threads: int) -> tupl
     variables = {name: value for name, value in os.environ.items() if name not in SLEEP}
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", CHILD, kind, idle, str(steps), str(threads)],
+            [sys.executable, "-c", CHILD, BODIES[kind], idle, str(steps), str(threads), *SLEEP],
             env=variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -85,7 +89,7 @@ def timed(kind: str, idle: str, together: int, steps: int, threads: int) -> tupl
     ]
     for process in running:
         assert process.stdout
-        if "ready" not in iter(process.stdout.readline, ""):
+        if "ready\n" not in iter(process.stdout.readline, ""):
             raise SystemExit(f"error: {kind}: a training ended before it began")
     for process in running:
         assert process.stdin

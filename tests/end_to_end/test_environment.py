@@ -1,13 +1,16 @@
 """Real commands on machines as users have them: other users, odd paths, no home, kills."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+import recording_resolver
 import yaml
 from checkouts import Checkout, clone
 
@@ -80,6 +83,63 @@ def test_a_user_without_account_and_home_can_run_both_engines(checkout: Checkout
 def test_nothing_is_written_into_the_home(checkout: Checkout, engine: tuple[str, ...]) -> None:
     checkout.run(*engine)
     assert list(checkout.home.iterdir()) == []
+
+
+RECORDING = ["unshare", "--map-root-user", "--net", "--mount"]
+recorder = pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*RECORDING, "true"], check=False).returncode != 0,
+    reason="this machine allows no network namespaces",
+)
+
+
+def _names_asked_for(checkout: Checkout, notes: Path, *command: str) -> list[str]:
+    checkout.run(*RECORDING, sys.executable, str(Path(recording_resolver.__file__)), str(notes), *command, online=True)
+    return notes.read_text().split() if notes.exists() else []
+
+
+@recorder
+def test_the_recording_resolver_notes_what_is_asked_for(checkout: Checkout, tmp_path: Path) -> None:
+    code = "import socket, contextlib\nwith contextlib.suppress(OSError): socket.getaddrinfo('host.example.org', 80)"
+    assert "host.example.org" in _names_asked_for(checkout, tmp_path / "names", "python", "-c", code)
+
+
+@recorder
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("dvc status", "dvc metrics show", "dvc plots show", "snakemake --dry-run", "sonotrace sources"),
+        *("sonotrace metrics", "sonotrace runs", "sonotrace verify", "sonotrace lineage models/planes.keras"),
+        *("sonotrace predict data/planes/pull/images --json", "sonotrace export mlbom {folder}/bom.json"),
+        *("dvc repro --force --single-item train_cnn", "dvc repro --force --single-item train_yolo"),
+        *("dvc repro --force --single-item evaluate@planes", "dvc repro --force --single-item evaluate@structures"),
+        *("dvc repro --force --single-item pull@planes", "dvc repro --force --single-item validate@planes"),
+        *("dvc repro --force --single-item split@planes", "dvc repro --force --single-item augment@planes"),
+    ],
+)
+def test_no_command_looks_a_host_up(by_dvc: Checkout, tmp_path: Path, command: str) -> None:
+    assert _names_asked_for(by_dvc, tmp_path / "names", *command.format(folder=tmp_path).split()) == []
+
+
+@needs_root
+def test_git_says_how_to_read_a_checkout_of_another_user(by_dvc: Checkout) -> None:
+    by_dvc.run("chown", "12345", str(by_dvc.path), str(by_dvc.path / ".git"), online=True)
+    try:
+        for command in (("sonotrace", "lineage", "models/planes.keras"), ("sonotrace", "verify")):
+            printed = by_dvc.run(*command, fails=True, online=True)
+            assert f"git config --global --add safe.directory {by_dvc.path}" in printed
+            assert "no git repository" not in printed
+    finally:
+        by_dvc.run("chown", "0", str(by_dvc.path), str(by_dvc.path / ".git"), online=True)
+
+
+@needs_root
+def test_the_phantom_is_the_same_without_shared_memory(checkout: Checkout) -> None:
+    lock = checkout.path / "dvc.lock"
+    checkout.run("dvc", "repro", "pull@planes")
+    before = lock.read_text()
+    readonly = "mount -t tmpfs -o ro none /dev/shm && dvc repro --force pull@planes"
+    checkout.run("unshare", "--mount", "sh", "-c", readonly, online=True)
+    assert lock.read_text() == before
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -75,6 +75,23 @@ def test_tensorflow_and_pytorch_in_one_process_are_refused_before_they_crash(fol
     )
 
 
+def test_tensorflow_computes_with_threads_that_sleep(tmp_path):
+    code = """
+from sonotrace.running import environment
+environment.isolate()
+import keras
+environment.let_tensorflow_sleep()
+print(keras.ops.convert_to_numpy(keras.ops.ones(3)).sum())
+from tensorflow.python.eager import context
+print(context.context()._context_handle is not None, context.context().config.experimental.disable_thread_spinning)
+"""
+    environ = os.environ | {"PYTHONPATH": str(SRC), "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["3.0", "True", "True"]
+
+
 def test_threads_with_nothing_to_do_sleep(monkeypatch):
     for name in ("SONOTRACE_THREADS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
         monkeypatch.setenv(name, "")

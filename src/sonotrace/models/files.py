@@ -75,6 +75,9 @@ def read_keras(content: bytes, path: Path) -> tuple[Any, dict[str, Any]]:
     environment.use_keras()
     import keras
 
+    if keras.backend.backend() == "tensorflow":
+        environment.let_tensorflow_sleep()
+
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entry = json.loads(archive.read("metadata.json"))["sonotrace"]

@@ -75,6 +75,8 @@ def set_up(data_set: str, params: TrainCnn) -> None:
     """Seed everything, fix threads and operations, and choose the device."""
     import keras
 
+    if keras.backend.backend() == "tensorflow":
+        environment.let_tensorflow_sleep()
     keras.utils.set_random_seed(params.seed)
     gpus = 0
     if keras.backend.backend() == "tensorflow":

@@ -95,13 +95,27 @@ def use_threads(count: int) -> None:
     """Fix the number of CPU threads of libraries that are imported after this.
 
     Sums of floats depend on it, and so do a model's bytes. Threads with nothing to do sleep: left to spin, those of
-    two trainings on the same cores take most of each other's time (docs/performance.md).
+    two trainings on the same cores take most of each other's time (benchmarks/shared_machine.py).
     """
     os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
     os.environ[_THREADS] = str(count)
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(count)
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
     os.environ["TF_NUM_INTEROP_THREADS"] = str(count)
+
+
+def let_tensorflow_sleep() -> None:
+    """Have TensorFlow's threads sleep while they wait for work; call it before TensorFlow computes anything.
+
+    Eigen's threads spin otherwise. TensorFlow has a setting for it, but neither a variable nor a public
+    function that sets it in eager mode.
+    """
+    from tensorflow.compat.v1 import ConfigProto
+    from tensorflow.python.eager import context
+
+    config = ConfigProto()
+    config.experimental.disable_thread_spinning = True
+    context.context()._config = config  # noqa: SLF001
 
 
 def use_device(device: str) -> None:

@@ -2,7 +2,7 @@
 
 `make setup` puts `sonotrace.pth` into the environment, by which every Python there imports this module
 first. It does nothing unless that Python runs one of the two engines inside a checkout. Why not
-otherwise: docs/decisions/0010-before-an-engine-starts.md.
+otherwise: docs/decisions/0011-before-an-engine-starts.md.
 """
 
 import os
