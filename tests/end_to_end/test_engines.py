@@ -131,7 +131,7 @@ def test_a_queued_experiment_runs_the_queued_code(tmp_path: Path) -> None:
     checkout.run("dvc", "repro", "split@planes")
     checkout.commit("Split")
     before = hashes(checkout)["data/planes/split/split.csv"]
-    split = checkout.path / "src/sonotrace/stages/split.py"
+    split = checkout.path / "src/sonotrace/patients/sides.py"
     original = split.read_text()
     changed = original.replace('f"{salt}:{patient}"', 'f"{salt}!{patient}"')
     assert changed != original

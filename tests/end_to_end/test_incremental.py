@@ -43,7 +43,7 @@ def _lock(checkout: Checkout) -> Any:
 
 def _made(printed: str) -> dict[str, tuple[int, int]]:
     """Return stage -> images made and taken over, as the stages say."""
-    found = re.findall(r"^(\w+): (\d+) (?:made|decoded), (\d+) (?:taken over|known)", printed, re.MULTILINE)
+    found = re.findall(r"^(\w+): (\d+) (?:made|decoded), (\d+) (?:reused|known)", printed, re.MULTILINE)
     return {stage: (int(made), int(taken)) for stage, made, taken in found}
 
 

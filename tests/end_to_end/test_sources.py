@@ -138,7 +138,7 @@ def test_sources_tells_what_is_pinned_and_whether_there_is_newer(checkout: Check
     checkout.set_params({"pull.structures.roboflow.version": 5})
     checkout.run("sonotrace", "sources", "--check", online=True)
     printed = checkout.run("dvc", "repro", "pull@structures", online=True, fails=True)
-    assert "`sonotrace pin structures` takes that over" in printed
+    assert "run `sonotrace pin structures` to pin that instead" in printed
 
 
 PLANTED = {
@@ -255,7 +255,7 @@ def test_a_patient_from_dicom_is_found_by_their_own_id_with_the_key(
     (entry,) = found["held"]
     assert sum(map(len, entry["sides"].values())) == 2
     monkeypatch.delenv("SONOTRACE_PATIENT_KEY")
-    printed = hospital.run("sonotrace", "lineage", "--patient", "PLANTED-ID-3")
+    printed = hospital.run("sonotrace", "lineage", "--patient", "PLANTED-ID-3", fails=True)
     assert "SONOTRACE_PATIENT_KEY is not set" in printed
     monkeypatch.setenv("SONOTRACE_PATIENT_KEY", "another key, as long as it has to be, but another")
     assert "not the key" in hospital.run("sonotrace", "lineage", "--patient", "PLANTED-ID-3", fails=True)

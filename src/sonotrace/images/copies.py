@@ -1,4 +1,4 @@
-"""Seeded, changed copies of training images; those made before in the same way are taken over."""
+"""Seeded, changed copies of training images; those made before in the same way are reused."""
 
 import hashlib
 import sys

@@ -1,4 +1,4 @@
-"""Prepare all images of a data set, and their boxes; those prepared before in the same way are taken over."""
+"""Prepare all images of a data set, and their boxes; those prepared before in the same way are reused."""
 
 import sys
 from collections.abc import Iterable

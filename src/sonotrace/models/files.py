@@ -113,6 +113,8 @@ def write_yolo(trained: Path, entry: dict[str, Any], path: Path) -> None:
     for arguments in (checkpoint["train_args"], checkpoint["model"].args):
         for name in ("data", "project", "name", "save_dir", "model", "pretrained"):
             arguments.pop(name, None)
+    definition = checkpoint["model"].yaml
+    definition["yaml_file"] = Path(definition["yaml_file"]).name
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
     write_bytes(buffer.getvalue(), path)

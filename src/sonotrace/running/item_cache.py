@@ -3,7 +3,7 @@
 An index leads from an item (such as an image's bytes) to its result: a short text, or the md5 of a
 file whose bytes DVC's cache holds already. There is one index for each combination of stage,
 parameters, code, library versions and CPU features, so going back to an older one costs nothing
-either. A file is taken over only if it is there and whole; anything else is a miss, and the result
+either. A file is reused only if it is there and whole; anything else is a miss, and the result
 is made again. So the index, in `sonotrace/` beside DVC's objects, may be deleted at any time.
 """
 

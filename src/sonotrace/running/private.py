@@ -35,6 +35,9 @@ def private_state(top: Path) -> Path:
     try:
         for folder in folders:
             _make_private(folder, top)
+        ignored = state / ".gitignore"
+        if not ignored.exists():
+            ignored.write_text("*\n", encoding="utf-8")  # whatever a repository ignores, this is never committed
     except OSError:
         return _temporary()
     return state if all(_is_private(folder) for folder in folders) else _temporary()

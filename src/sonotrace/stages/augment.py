@@ -19,7 +19,7 @@ from sonotrace.tables import COPY_COLUMNS, USED_BOX_COLUMNS, read_table
 
 
 def run(data_set: str) -> None:
-    """Augment the training side of `data_set` on all cores; copies made before are taken over."""
+    """Augment the training side of `data_set` on all cores; copies made before are reused."""
     params = load().augment[data_set]
     prepare, out = folder(data_set, "prepare"), folder(data_set, "augment")
     table = read_table(folder(data_set, "split") / "split.csv")

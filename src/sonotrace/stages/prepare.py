@@ -14,7 +14,7 @@ from sonotrace.tables import read_table
 
 
 def run(data_set: str) -> None:
-    """Prepare the accepted images of `data_set` on all cores; those prepared before are taken over."""
+    """Prepare the accepted images of `data_set` on all cores; those prepared before are reused."""
     params = Preparation.from_mapping(load().prepare[data_set].model_dump())
     accepted = read_table(folder(data_set, "validate") / "accepted.csv")
     boxes = read_table(folder(data_set, "validate") / "boxes.csv")
