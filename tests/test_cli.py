@@ -95,6 +95,13 @@ def test_each_kind_of_error_has_its_line(error, line, monkeypatch, capsys):
     assert _failing(error, monkeypatch, capsys) == line
 
 
+def test_a_name_that_is_not_utf8_is_printed(checkout):
+    code = "from sonotrace import cli; cli.app = lambda: print('M\\udcfcller.png'); cli.main()"
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2]), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=checkout, env=environment, capture_output=True, check=True)
+    assert done.stdout == b"M\\udcfcller.png\n"
+
+
 def test_every_stage_has_a_command():
     commands = {command.name or command.callback.__name__ for command in cli.app.registered_commands}
     modules = {path.stem for path in Path(cli.__file__).parents[1].glob("stages/*.py")} - {"__init__"}

@@ -1,5 +1,6 @@
 """The command line: one module per command, which imports what it needs when it runs, so that help answers at once."""
 
+import io
 import os
 import sys
 
@@ -39,6 +40,9 @@ app.add_typer(export.app, name="export")
 
 def main() -> None:
     """Run the command line; errors are one line on standard error and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):  # a name that is not UTF-8 is printed, as \udcfc, and stops nothing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     environment.isolate()
     try:
         app()
