@@ -21,6 +21,7 @@ repro: setup  ## run the whole pipeline, then print both metric tables
 	@echo "  . .venv/bin/activate"
 	@echo "  sonotrace predict data/planes/pull/images --draw drawn    # use them"
 	@echo "  dvc plots show                                           # curves, as a page"
+	@echo "  git add dvc.lock params.yaml metrics plots reports && git commit -m \"A run\""
 	@echo "  README.md                                                # your own images"
 
 test: setup  ## lint, types, tests

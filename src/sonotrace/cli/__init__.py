@@ -26,6 +26,7 @@ from sonotrace.running import environment
 app = typer.Typer(
     help="A reproducible, data-versioned workflow for fetal ultrasound.",
     no_args_is_help=True,
+    suggest_commands=False,  # Click suggests one already
     pretty_exceptions_enable=False,
 )
 for stage in stages.STAGES:
