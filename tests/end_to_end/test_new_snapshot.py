@@ -63,7 +63,7 @@ def test_the_recipe_leads_from_new_files_to_a_merge(by_dvc: Checkout, tmp_path: 
     added = len(table) - len(old)
     assert f"{added} added" in before_training
     assert "1 relabelled" in before_training
-    assert re.search(r"prepare: \d+ made, (\d+) taken over", said["dvc repro"])
+    assert re.search(r"prepare: \d+ made, (\d+) reused", said["dvc repro"])
     assert (checkout.path / "compare.html").read_text().lower().startswith("<!doctype html>")
     branch = checkout.run("git", "branch", "--show-current").strip()
     assert branch == ("snapshot-2" if code == 3 else "main")

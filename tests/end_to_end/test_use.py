@@ -117,8 +117,8 @@ def test_predict_prints_one_json_object_a_file_and_fails_for_bad_files_only(pred
         "more/a.png",
     ]
     good, bad = lines[0], lines[1]
-    trust = {"unknown_models", "uncommitted_models"}
-    assert set(good) == {"file", "plane", "probabilities", "structures", "error"} | trust == set(bad)
+    fields = {"file", "plane", "probabilities", "structures", "structures_searched", "boxes_dropped", "error"}
+    assert set(good) == fields | {"unknown_models", "uncommitted_models"} == set(bad)
     assert good["unknown_models"] == good["uncommitted_models"] == []
     assert good["error"] is None
     assert good["plane"] == max(good["probabilities"], key=good["probabilities"].get)

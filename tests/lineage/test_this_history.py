@@ -33,6 +33,8 @@ def test_every_model_of_every_commit_leads_back_to_its_commits_its_data_and_its_
         assert data_sets(steps)[:2] == ["planes", "structures"]
         for data_set in data_sets(steps):
             step = training(steps, data_set)
+            if step is None:  # a lock committed before its training ran
+                continue
             (model,) = models(step)
             if model.md5 in seen:
                 continue

@@ -42,7 +42,11 @@ def _until(condition):
 
 def _stage(*arguments):
     process = subprocess.Popen(
-        [sys.executable, "stage.py", "split@planes", *arguments], stderr=subprocess.PIPE, text=True
+        [sys.executable, "stage.py", "split@planes", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job that a shell runs in the background is deaf to SIGINT; these tests may be one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     _until(Path("started").exists)
     return process

@@ -30,7 +30,11 @@ def _recover(top):
     return recover(top, top / ".sonotrace")
 
 
-@pytest.mark.parametrize("broken", ["", LATER[:60], LATER[: LATER.index("cmd") + 3]], ids=["empty", "cut", "in a key"])
+@pytest.mark.parametrize(
+    "broken",
+    ["", LATER[:60], LATER[: LATER.index("cmd") + 3], LATER[: LATER.index("  split")]],
+    ids=["empty", "cut", "in a key", "at the end of a line"],
+)
 def test_a_lock_cut_short_is_put_back_as_it_was_last_seen_whole(top, broken):
     (top / "dvc.lock").write_text(LATER)
     assert _recover(top) == []
@@ -39,6 +43,13 @@ def test_a_lock_cut_short_is_put_back_as_it_was_last_seen_whole(top, broken):
     assert said.startswith("dvc.lock: a killed run left it incomplete; put back as it was before that stage")
     assert (top / "dvc.lock").read_text() == LATER
     assert (top / ".sonotrace" / BROKEN).read_text() == broken
+
+
+def test_an_older_lock_that_is_committed_is_no_cut_one(top):
+    (top / "dvc.lock").write_text(COMMITTED + "    params: {}\n")
+    assert _recover(top) == []
+    (top / "dvc.lock").write_text(COMMITTED)
+    assert _recover(top) == []
 
 
 def test_without_a_copy_it_is_put_back_as_committed_and_else_removed(top):

@@ -26,7 +26,9 @@ def recover(top: Path, state: Path) -> list[str]:
     """Mend the checkout `top`, keep a copy of a whole `dvc.lock` in `state`, and return what was done in lines."""
     done = []
     lock, table = top / LOCK, top / ".dvc/tmp/rwlock"
-    if _stays_broken(lock, _is_whole, top / ".dvc/tmp/lock"):
+    if _stays_broken(
+        lock, lambda content: _is_whole(content) and not _is_cut(content, top, state), top / ".dvc/tmp/lock"
+    ):
         with _unused(top / ".dvc/tmp/lock") as free:
             if free:
                 done.append(f"{LOCK}: a killed run left it incomplete; {_restore(lock, state)}")
@@ -56,10 +58,7 @@ def _restore(lock: Path, state: Path) -> str:
     if copy.is_file():
         content, origin = copy.read_bytes(), "put back as it was before that stage"
     else:
-        shown = subprocess.run(
-            ["git", "-C", lock.parent, "show", f"HEAD:./{LOCK}"], capture_output=True, check=False
-        ).stdout
-        content, origin = shown, "put back as it was committed"
+        content, origin = _committed(lock.parent), "put back as it was committed"
     if not content:
         lock.unlink()
         return "removed, since neither a copy nor git has it; the next `dvc repro` makes it again"
@@ -94,6 +93,17 @@ def _is_whole(content: bytes) -> bool:
         return isinstance(yaml.load(content, Loader=yaml.CSafeLoader), dict)
     except (yaml.YAMLError, UnicodeDecodeError):
         return False
+
+
+def _is_cut(content: bytes, top: Path, state: Path) -> bool:
+    """Say whether a lock was cut at the end of a line: what is left reads as YAML, with stages missing."""
+    copy = state / COPY
+    whole = copy.read_bytes() if copy.is_file() else b""
+    return len(content) < len(whole) and whole.startswith(content) and content != _committed(top)
+
+
+def _committed(top: Path) -> bytes:
+    return subprocess.run(["git", "-C", top, "show", f"HEAD:./{LOCK}"], capture_output=True, check=False).stdout
 
 
 def _is_json(content: bytes) -> bool:

@@ -7,6 +7,7 @@ otherwise: docs/decisions/0011-before-an-engine-starts.md.
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 ENGINES = ("dvc", "snakemake")
@@ -34,9 +35,13 @@ def engine_of(arguments: list[str]) -> str | None:
 
 
 def checkout_around(folder: Path) -> Path | None:
-    """Return the checkout that `folder` lies in."""
+    """Return the checkout that `folder` lies in; one that may not be read is none, and the engine says so."""
     around = (folder, *folder.parents)
-    return next((top for top in around if (top / ".dvc").is_dir() and (top / "params.yaml").is_file()), None)
+    for top in around:
+        with suppress(PermissionError):
+            if (top / ".dvc").is_dir() and (top / "params.yaml").is_file():
+                return top
+    return None
 
 
 def _name_the_user() -> None:
