@@ -101,7 +101,7 @@ def predicted(by_dvc: Checkout, images: Path, tmp_path_factory: pytest.TempPathF
     """Predict with every option; the tests look at its parts."""
     top = tmp_path_factory.mktemp("predicted")
     printed = by_dvc.run(
-        *("sonotrace", "predict", str(images), "--json", "--confidence", "0.001"),
+        *("sonotrace", "predict", str(images), "--json", "--confidence", "0.001", "--in-all-planes"),
         *("--sort-into", str(top / "sorted"), "--draw", str(top / "drawn")),
         fails=True,
     )
