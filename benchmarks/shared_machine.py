@@ -40,7 +40,7 @@ torch.use_deterministic_algorithms(True)
 torch.set_num_threads(environment.threads())
 from sonotrace.models.definitions import net_definition
 with TemporaryDirectory() as folder:
-    definition = net_definition("yolov8n.yaml", None, Path(folder))
+    definition = net_definition("train_yolo.structures", "yolov8n.yaml", None, Path(folder))
     model = environment.quiet_ultralytics()(definition, task="detect").model.train()
 images = torch.rand(8, 3, 256, 256)
 optimizer = torch.optim.SGD(model.parameters(), 0.001)
