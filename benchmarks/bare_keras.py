@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from sonotrace.kinds.planes import PLANES
 from sonotrace.models.cnn import build
+from sonotrace.params.train_cnn import TrainCnn
 
 
 def main(folder: Path, width: int, height: int, params: dict[str, Any]) -> None:
@@ -40,7 +41,7 @@ def main(folder: Path, width: int, height: int, params: dict[str, Any]) -> None:
     train = sides["train"].batch(params["batch"], drop_remainder=True).prefetch(2)
     val = sides["val"].batch(params["batch"])
     steps = len(train) * params["epochs"]
-    model = build(params["architecture"], width, height, len(PLANES), params["learning_rate"], steps)
+    model = build("train_cnn", TrainCnn.model_validate(params), width, height, PLANES, steps)
     model.fit(train, validation_data=val, epochs=params["epochs"], verbose=2)
     model.save(folder / "model.keras")
 

@@ -23,11 +23,11 @@ import keras, numpy as np
 keras.utils.set_random_seed(0)
 import tensorflow as tf
 tf.config.experimental.enable_op_determinism()
-from sonotrace.models.cnn import build
+from sonotrace.models.cnn import compiled, net
 random = np.random.default_rng(0)
 images = random.integers(0, 255, (32, 128, 128, 1)).astype(np.float32)
 planes = np.eye(4, dtype=np.float32)[random.integers(0, 4, 32)]
-model = build("residual", 128, 128, 4, 0.001, steps)
+model = compiled(net("residual", 128, 128, 4), 0.001, steps)
 step = lambda: model.train_on_batch(images, planes)
 weights = lambda: b"".join(each.tobytes() for each in model.get_weights())
 """

@@ -1,6 +1,6 @@
 """How fast the published net trains on what the project's loader brings, against other loaders.
 
-One net (`cnn.build("published", 256, 256, ...)`) in one process takes the same training images in
+One net (`cnn.net("published", 256, 256, ...)`) in one process takes the same training images in
 the same batches from
 
 - the project: `models.examples`' batches, which read prepared PNGs, without and with augmented
@@ -143,9 +143,9 @@ def in_memory(images: np.ndarray, planes: np.ndarray, batch: int) -> Iterator[tu
 
 def measure(epochs: dict[str, Callable[[], Any]], images: int, batch: int, rounds: int) -> dict[str, list[float]]:
     """Train an epoch on each side in turns; return images/s."""
-    from sonotrace.models.cnn import build
+    from sonotrace.models.cnn import compiled, net
 
-    model = build("published", SIDE, SIDE, len(PLANES), learning_rate=1e-3, steps=images // batch)
+    model = compiled(net("published", SIDE, SIDE, len(PLANES)), learning_rate=1e-3, steps=images // batch)
 
     def rate(name: str) -> float:
         data = epochs[name]()

@@ -197,6 +197,9 @@ def test_a_data_set_may_be_called_what_the_schema_library_calls_a_method(tmp_pat
             "ABC",
             "train_yolo.structures.weights_sha256 is 'ABC': string should match pattern",
         ),
+        ("train_cnn.planes.weights", "imagenet", "train_cnn.planes.weights: there are none from imagenet for residual"),
+        ("train_cnn.planes.weights", "there.h5", "train_cnn.planes.weights: use none, imagenet or a .keras file, not"),
+        ("train_cnn.planes.weights", "a.keras", "train_cnn.planes.weights_sha256: state the sha256 of a.keras"),
         ("evaluate.structures.confidence", 1, "evaluate.structures.confidence is 1: input should be less than 1"),
     ],
 )
@@ -210,7 +213,7 @@ def test_whole_numbers_do_for_fractional_ones(tmp_path):
 
 def test_other_mistakes_are_counted(tmp_path):
     path = _changed(tmp_path, "train_cnn.planes", {})
-    assert _message(path).endswith("(and 8 more)")
+    assert _message(path).endswith("(and 10 more)")
 
 
 def test_broken_yaml_is_named_by_line(tmp_path):

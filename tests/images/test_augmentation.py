@@ -22,9 +22,15 @@ NOTHING = AugmentOne(
     zoom=0,
     shear=0,
     flip=0,
+    stretch=0,
     blur=0,
     brightness=0,
     contrast=0,
+    gamma=0,
+    speckle=0,
+    blank=0,
+    border=0,
+    share=1,
     min_visible=0.3,
 )
 EVERYTHING = NOTHING.model_copy(
@@ -42,6 +48,7 @@ EVERYTHING = NOTHING.model_copy(
 
 moves = {
     "flip": st.booleans(),
+    "stretch": st.floats(0.8, 1.25),
     "zoom": st.floats(0.6, 1.4),
     "shift_x": st.floats(-20, 20),
     "shift_y": st.floats(-20, 20),
@@ -216,3 +223,51 @@ def test_changes_stay_within_their_limits_and_reach_both_ways():
         assert np.abs(values).max() <= limit
         assert values.min() < -0.9 * limit
         assert values.max() > 0.9 * limit
+
+
+@given(share=st.floats(0.05, 0.5), edge=st.integers(0, 3))
+def test_a_band_blanks_one_edge_and_nothing_else(share, edge):
+    changed = apply_to_image(np.full((HEIGHT, WIDTH), 200, np.uint8), replace(STILL, border=share, edge=edge))
+    width = round(share * (HEIGHT if edge % 2 else WIDTH))
+    rows, columns = np.nonzero(changed == 0)
+    distance = (columns, rows, WIDTH - 1 - columns, HEIGHT - 1 - rows)[edge]
+    assert len(rows) == width * (WIDTH if edge % 2 else HEIGHT)
+    assert (distance < width).all()
+    assert (changed[changed != 0] == 200).all()
+
+
+@given(left=st.floats(0, 0.5), top=st.floats(0, 0.5), wide=st.floats(0.1, 0.5), high=st.floats(0.1, 0.5))
+def test_a_blank_is_one_rectangle_of_its_size(left, top, wide, high):
+    changed = apply_to_image(np.full((HEIGHT, WIDTH), 200, np.uint8), replace(STILL, blank=(left, top, wide, high)))
+    rows, columns = np.nonzero(changed == 0)
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (round(high * HEIGHT), round(wide * WIDTH))
+    assert len(rows) == round(high * HEIGHT) * round(wide * WIDTH)
+
+
+@given(seed=st.integers(0, 2**32 - 1), speckle=st.floats(0.05, 0.3))
+def test_speckle_keeps_black_black_and_the_mean_about_the_same(seed, speckle):
+    image = np.full((HEIGHT, WIDTH), 100, np.uint8)
+    image[:, :20] = 0
+    change = replace(STILL, speckle=speckle, seed=seed)
+    changed = apply_to_image(image, change)
+    assert (changed[:, :20] == 0).all()
+    assert changed[:, 20:].std() == pytest.approx(100 * speckle, rel=0.4)
+    assert changed[:, 20:].mean() == pytest.approx(100, abs=25 * speckle + 5)
+    assert (apply_to_image(image, change) == changed).all()
+
+
+def test_gamma_keeps_black_and_white_and_the_order():
+    image = np.arange(256, dtype=np.uint8)[None].repeat(2, axis=0)
+    for gamma in (0.5, 2.0):
+        changed = apply_to_image(image, replace(STILL, gamma=gamma))[0].astype(int)
+        assert (changed[0], changed[255]) == (0, 255)
+        assert (np.diff(changed) >= 0).all()
+        assert (changed[128] > 128) == (gamma < 1)
+
+
+def test_only_a_share_of_the_copies_is_blurred_speckled_and_blanked():
+    params = NOTHING.model_copy(update={"blur": 2.0, "speckle": 0.3, "blank": 0.4, "border": 0.2, "share": 0.3})
+    drawn = [draw(params, f"{number:064x}", 1, WIDTH, HEIGHT) for number in range(400)]
+    for name in ("blur", "speckle", "border"):
+        assert np.mean([getattr(change, name) > 0 for change in drawn]) == pytest.approx(0.3, abs=0.08)
+    assert np.mean([change.blank[2] > 0 for change in drawn]) == pytest.approx(0.3, abs=0.08)

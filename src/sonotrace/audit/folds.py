@@ -92,7 +92,7 @@ def out_of_fold(
             held_out = np.flatnonzero(fold == number)
             train = [examples[row] for row in np.flatnonzero(fold != number)]
             _start_anew(settings.seed)
-            trained = training.trained(f"fold {number + 1}", train, names, settings, params.prepare[data_set])
+            trained = training.trained(f"fold {number + 1}", data_set, train, names, settings, params.prepare[data_set])
             probabilities[held_out] = _named(trained.model, [examples[row].views[0] for row in held_out])
             named = [names[index] for index in probabilities[held_out].argmax(axis=1)]
             right = np.mean([plane == examples[row].label for plane, row in zip(named, held_out, strict=True)])

@@ -1,7 +1,7 @@
 """Seeded, geometric and photometric changes of prepared images, with their boxes."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,7 +13,10 @@ from sonotrace.params.augment import AugmentOne
 
 @dataclass(frozen=True)
 class Change:
-    """One drawn change: angles in degrees, shifts and blur in px, the rest as factors or shares."""
+    """One drawn change: angles in degrees, shifts and blur in px, the rest as factors or shares.
+
+    The default of what does not concern every copy is that it stays as it is.
+    """
 
     flip: bool
     angle: float
@@ -24,6 +27,22 @@ class Change:
     blur: float
     brightness: float
     contrast: float
+    stretch: float = 1.0
+    """How much wider it becomes; it becomes less high by the same factor."""
+    gamma: float = 1.0
+    """Exponent of the grey levels, as shares of full scale."""
+    speckle: float = 0.0
+    """Standard deviation of the factors that the pixels are multiplied with."""
+    grain: float = 1.0
+    """Size of the speckle, px (standard deviation of a Gaussian)."""
+    blank: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    """x, y, width and height of a blanked rectangle, as shares of the image."""
+    border: float = 0.0
+    """Width of a blanked band along one edge, as a share of the image."""
+    edge: int = 0
+    """Which edge: 0 left, then clockwise."""
+    seed: int = 0
+    """Of the speckle."""
 
 
 def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) -> Change:
@@ -39,7 +58,13 @@ def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) ->
     def either_way(limit: float) -> float:
         return float(random.uniform(-limit, limit))
 
-    return Change(
+    def factor(limit: float) -> float:
+        return float((1 + limit) ** random.uniform(-1, 1))
+
+    def sometimes() -> bool:
+        return bool(random.random() < params.share)
+
+    change = Change(
         flip=bool(random.random() < params.flip),
         angle=float(random.uniform(least, most) * random.choice([-1, 1])),
         shear=either_way(params.shear),
@@ -50,18 +75,31 @@ def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) ->
         brightness=either_way(params.brightness),
         contrast=1 + either_way(params.contrast),
     )
+    wide, high = random.uniform(0, params.blank, 2) if sometimes() else (0.0, 0.0)
+    return replace(
+        change,
+        blur=change.blur if sometimes() else 0.0,
+        stretch=factor(params.stretch) ** 0.5,
+        gamma=factor(params.gamma),
+        speckle=float(random.uniform(0, params.speckle)) if sometimes() else 0.0,
+        grain=float(random.uniform(0.5, 1.5)),
+        blank=(float(random.uniform(0, 1 - wide)), float(random.uniform(0, 1 - high)), float(wide), float(high)),
+        border=float(random.uniform(0, params.border)) if sometimes() else 0.0,
+        edge=int(random.integers(4)),
+        seed=int(random.integers(2**32)),
+    )
 
 
 def matrix_of(change: Change, width: int, height: int) -> Matrix:
     """Return the (3, 3) matrix that moves points of the image, in px, about its centre.
 
-    It flips, then shears, turns (positive angles counter-clockwise on screen), zooms and shifts.
+    It flips and stretches, then shears, turns (positive angles counter-clockwise on screen), zooms and shifts.
     A flip swaps the left and right of the anatomy; shear and unequal frames alter its angles.
     """
     radians = np.deg2rad(change.angle)
     cos, sin = np.cos(radians) * change.zoom, np.sin(radians) * change.zoom
     centre = np.array([[1, 0, -width / 2], [0, 1, -height / 2], [0, 0, 1]])
-    flip = np.diag([-1.0 if change.flip else 1.0, 1, 1])
+    flip = np.diag([-change.stretch if change.flip else change.stretch, 1 / change.stretch, 1])
     shear = np.array([[1, change.shear, 0], [0, 1, 0], [0, 0, 1]])
     turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
     back = np.array([[1, 0, width / 2 + change.shift_x], [0, 1, height / 2 + change.shift_y], [0, 0, 1]])
@@ -76,13 +114,35 @@ def apply_to_image(image: Grey, change: Change) -> Grey:
     moved = cv2.warpAffine(image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR)
     if change.blur > 0:
         moved = cv2.GaussianBlur(moved, (0, 0), change.blur)
-    if change.contrast == 1 and change.brightness == 0:
-        return np.asarray(moved, np.uint8)
+    moved = _regraded(np.asarray(moved, np.uint8), change)
+    if change.speckle > 0:
+        moved = _speckled(moved, change)
+    left, top, wide, high = (round(share * side) for share, side in zip(change.blank, (width, height) * 2, strict=True))
+    moved[top : top + high, left : left + wide] = 0
+    band = round(change.border * (width if change.edge % 2 == 0 else height))
+    turned = np.rot90(moved, change.edge)  # a view, in which the edge is the left one
+    turned[:, :band] = 0
+    return moved
+
+
+def _regraded(image: Grey, change: Change) -> Grey:
+    if change.contrast == 1 and change.brightness == 0 and change.gamma == 1:
+        return image
     levels = np.arange(256, dtype=np.float64)
-    mean = float(moved.mean())
+    if change.gamma != 1:
+        levels = 255 * (levels / 255) ** change.gamma
+    mean = float(image.mean())
     table = (levels - mean) * change.contrast + mean + 255 * change.brightness
     table[0] = 0  # the black around the sector stays black
-    return np.asarray(cv2.LUT(moved, np.clip(np.rint(table), 0, 255).astype(np.uint8)))
+    return np.asarray(cv2.LUT(image, np.clip(np.rint(table), 0, 255).astype(np.uint8)))
+
+
+def _speckled(image: Grey, change: Change) -> Grey:
+    """Multiply each pixel with a factor around 1 that neighbours share; black stays black."""
+    noise = np.random.default_rng(change.seed).standard_normal(image.shape)
+    grains = np.asarray(cv2.GaussianBlur(noise, (0, 0), change.grain))
+    factors = 1 + grains * (change.speckle / grains.std())
+    return np.asarray(np.clip(np.rint(image * factors), 0, 255), np.uint8)
 
 
 def apply_to_boxes(

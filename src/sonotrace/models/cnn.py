@@ -1,31 +1,64 @@
 """The plane classifiers: Keras 3 models, whatever the backend.
 
-Both take grey images of shape (n, height, width, 1), float32, 0 to 255, and return probabilities of
+All take grey images of shape (n, height, width, 1), float32, 0 to 255, and return probabilities of
 shape (n, classes). Augmentation stays outside, so that the models export.
 """
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 from keras import layers
 
-WARM_UP = 0.05
+from sonotrace.models.efficientnet import efficientnet
+from sonotrace.models.weights import load_imagenet, load_own
+from sonotrace.params.train_cnn import TrainCnn
+
+WARM_UP = 0.1
 """Share of the steps over which the learning rate rises."""
-WEIGHT_DECAY = 1e-3
+WEIGHT_DECAY = {"residual": 1e-3, "efficientnet_lite0": 1e-2, "efficientnet_lite2": 1e-2}
 LABEL_SMOOTHING = 0.1
 MOMENTUM = 0.9
 """Of batch norm's running means: Keras' 0.99 needs more steps than a small data set gives."""
 
 
-def build(architecture: str, width: int, height: int, classes: int, learning_rate: float, steps: int) -> keras.Model:
-    """Return a compiled model; `steps` is the number of batches the training will take."""
-    if architecture == "published":
-        model, optimizer, smoothing = published(width, height, classes), keras.optimizers.Adam(learning_rate), 0.0
+def build(section: str, params: TrainCnn, width: int, height: int, names: Sequence[str], steps: int) -> keras.Model:
+    """Return a compiled model that names `names`; `steps` is the number of batches the training will take.
+
+    Where it begins with published weights, batch norm keeps its means and variances: those of a few hundred
+    images are no better, and not computing them halves the time. Raises SonotraceError, naming `section` of
+    params.yaml, where the weights cannot be used.
+    """
+    model = net(params.architecture, width, height, len(names))
+    if params.weights == "imagenet":
+        load_imagenet(model, section)
+        for layer in model.layers:
+            layer.trainable = not isinstance(layer, layers.BatchNormalization)
+    elif params.weights != "none":
+        load_own(model, Path(params.weights), str(params.weights_sha256), section, list(names))
+    return compiled(model, params.learning_rate, steps)
+
+
+def compiled(model: keras.Model, learning_rate: float, steps: int) -> keras.Model:
+    """Give a model of `net` the optimizer and the loss of its architecture."""
+    if model.name == "published":
+        optimizer, smoothing = keras.optimizers.Adam(learning_rate), 0.0
     else:
-        model, smoothing = residual(width, height, classes), LABEL_SMOOTHING
-        optimizer = keras.optimizers.AdamW(cosine(learning_rate, steps), weight_decay=WEIGHT_DECAY)
+        optimizer = keras.optimizers.AdamW(cosine(learning_rate, steps), weight_decay=WEIGHT_DECAY[model.name])
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        smoothing = LABEL_SMOOTHING
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
     model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
     return model
+
+
+def net(architecture: str, width: int, height: int, classes: int) -> keras.Model:
+    """Return a net of this architecture, with weights drawn at random."""
+    if architecture == "published":
+        return published(width, height, classes)
+    if architecture == "residual":
+        return residual(width, height, classes)
+    return efficientnet(architecture, width, height, classes, MOMENTUM)
 
 
 def cosine(peak: float, steps: int) -> keras.optimizers.schedules.CosineDecay:

@@ -31,6 +31,7 @@ def start(data_set: str, params: TrainCnn) -> None:
 
 def trained(
     what: str,
+    data_set: str,
     train: Sequence[Example],
     names: Sequence[str],
     params: TrainCnn,
@@ -51,7 +52,7 @@ def trained(
     batch = min(params.batch, len(train))
     per_epoch = len(train) // batch
     steps = per_epoch * params.epochs
-    model = build(params.architecture, preparation.width, preparation.height, len(names), params.learning_rate, steps)
+    model = build(f"train_cnn.{data_set}", params, preparation.width, preparation.height, names, steps)
     best = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=params.epochs, restore_best_weights=True)
     with bar(what, steps) as advance:
         history = model.fit(

@@ -15,9 +15,15 @@ class AugmentOne(Section):
     zoom: Annotated[float, Field(ge=0, le=0.5)]
     shear: Annotated[float, Field(ge=0, le=0.5)]
     flip: Fraction
+    stretch: Annotated[float, Field(ge=0, lt=1)]
     blur: Annotated[float, Field(ge=0, le=20)]
     brightness: Fraction
     contrast: Annotated[float, Field(ge=0, lt=1)]
+    gamma: Annotated[float, Field(ge=0, le=4)]
+    speckle: Fraction
+    blank: Fraction
+    border: Annotated[float, Field(ge=0, le=0.5)]
+    share: Fraction
     min_visible: Fraction
 
     @model_validator(mode="after")

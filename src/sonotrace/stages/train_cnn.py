@@ -36,7 +36,7 @@ def run(data_set: str) -> None:
 
     say(f"train_cnn: {params.architecture} net, {len(train)} images, {params.epochs} epochs")
     with epoch_log(PLOTS / "train_cnn" / data_set) as log:
-        trained = training.trained("train_cnn", train, names, params, preparation, val=val, log=log)
+        trained = training.trained("train_cnn", data_set, train, names, params, preparation, val=val, log=log)
     write_json(trained.validation, METRICS / f"{data_set}_validation.json")
     write_keras(trained.model, {"planes": list(names), "prepare": preparation.model_dump()}, kind.model(data_set))
 
