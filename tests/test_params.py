@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from sonotrace import params
 from sonotrace.errors import SonotraceError
-from sonotrace.params import SECTIONS, Params, load
+from sonotrace.params import FOLDS, SECTIONS, Params, load
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
@@ -61,12 +61,14 @@ def test_all_that_the_shipped_file_says_is_taken_over():
         section: {name: part.model_dump() for name, part in getattr(load(SHIPPED), section).items()}
         for section in SECTIONS
     }
+    taken[FOLDS] = load(SHIPPED).folds.model_dump()
     assert taken == yaml.safe_load(SHIPPED.read_text())
 
 
 def test_the_sections_of_the_schema_are_those_of_the_file():
-    assert [field.name for field in fields(Params)] == list(SECTIONS)
-    assert list(SECTIONS) == list(yaml.safe_load(SHIPPED.read_text()))
+    sections = list(yaml.safe_load(SHIPPED.read_text()))
+    assert [field.name for field in fields(Params)] == sections
+    assert list(SECTIONS) == [section for section in sections if section != FOLDS]
 
 
 @pytest.mark.parametrize("key", [key for key in ALL if not re.fullmatch(r"pull\.\w+", key)])
@@ -197,6 +199,10 @@ def test_a_data_set_may_be_called_what_the_schema_library_calls_a_method(tmp_pat
             "ABC",
             "train_yolo.structures.weights_sha256 is 'ABC': string should match pattern",
         ),
+        ("folds.numbers", [1, 3], "folds.numbers: count from 1, such as [1, 2, 3, 4, 5], not [1, 3]"),
+        ("folds.numbers", [1], "folds.numbers is [1]: list should have at least 2 items"),
+        ("folds.seeds", [1, 1], "folds.seeds: each once, not [1, 1]"),
+        ("folds.data_sets", ["structures"], "folds.data_sets: structures has no part in train_cnn"),
         ("train_cnn.planes.weights", "imagenet", "train_cnn.planes.weights: there are none from imagenet for residual"),
         ("train_cnn.planes.weights", "there.h5", "train_cnn.planes.weights: use none, imagenet or a .keras file, not"),
         ("train_cnn.planes.weights", "a.keras", "train_cnn.planes.weights_sha256: state the sha256 of a.keras"),

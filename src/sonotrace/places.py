@@ -13,3 +13,23 @@ PLOTS = Path("plots")
 def folder(data_set: str, stage: str) -> Path:
     """Return the folder of a stage's tables and images: `data/<data set>/<stage>`."""
     return DATA / data_set / stage
+
+
+def fold_predictions(data_set: str, fold: int, seed: int) -> Path:
+    """Return the table of what the net of a fold says of those it has not seen."""
+    return folder(data_set, "folds") / f"{fold}-{seed}" / "predictions.csv"
+
+
+def fold_model(data_set: str, fold: int, seed: int) -> Path:
+    """Return the model of a fold."""
+    return Path("models") / "folds" / data_set / f"{fold}-{seed}.keras"
+
+
+def ensemble_model(data_set: str) -> Path:
+    """Return the model that is all models of the folds together."""
+    return Path("models") / f"{data_set}_ensemble.keras"
+
+
+def distilled_model(data_set: str) -> Path:
+    """Return the one model that learnt from those of the folds."""
+    return Path("models") / f"{data_set}_distilled.keras"

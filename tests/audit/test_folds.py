@@ -87,7 +87,7 @@ def test_the_net_sees_the_copies_that_augment_makes(work):
         (work / name).mkdir()
     write_png(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8), work / "prepared/a.png")
     table = pd.DataFrame({"image": ["a"], "sha256": ["0" * 64], "label": ["brain"]})
-    ((views, label),) = audit_folds._examples(table, work / "prepared", params, work / "here")
+    ((views, label, _),) = audit_folds._examples(table, work / "prepared", params, work / "here")
     with copies.open_cache(params) as cache:
         original = copies.Original("a", "0" * 64, [], np.empty((0, 4)))
         copies.copy_image(original, params, work / "prepared", work / "there", cache)

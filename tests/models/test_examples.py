@@ -1,13 +1,14 @@
 """What the classifier sees in which epoch, and under which index."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sonotrace.images.grey import encode_pages, write_png
 from sonotrace.kinds.planes import PLANES
-from sonotrace.models.examples import View, class_weights, one_hot, schedule, stack
+from sonotrace.models.examples import View, class_weights, examples, one_hot, schedule, stack
 
 
 @st.composite
@@ -95,3 +96,23 @@ def test_images_are_stacked_as_they_are(tmp_path):
     stacked = stack([View(tmp_path / "a.png"), View(tmp_path / "a.tif", 1), View(tmp_path / "a.tif", 2)])
     assert stacked.dtype == np.float32
     assert (stacked == pictures[..., None]).all()
+
+
+def _seen(found):
+    return [([(view.file.as_posix(), view.page) for view in views], label) for views, label, _ in found]
+
+
+def test_training_images_come_with_their_copies_original_first():
+    table = pd.DataFrame(
+        {"image": ["a", "b", "c"], "label": ["brain", "femur", "thorax"], "side": ["train", "val", "train"]}
+    )
+    copies = pd.DataFrame({"copy": ["a/1", "a/2", "c/1"], "image": ["a", "a", "c"]})
+    prepared, augmented = "data/planes/prepare/images", "data/planes/augment/images"
+    train, val = examples("planes", table[table["side"] == "train"], copies), examples("planes", table[1:2])
+    assert _seen(train) == [
+        ([(f"{prepared}/a.png", 0), (f"{augmented}/a.tif", 1), (f"{augmented}/a.tif", 2)], "brain"),
+        ([(f"{prepared}/c.png", 0), (f"{augmented}/c.tif", 1)], "thorax"),
+    ]
+    assert _seen(val) == [([(f"{prepared}/b.png", 0)], "femur")]
+    bare = examples("planes", table, copies[:0])
+    assert _seen(bare)[2] == ([(f"{prepared}/c.png", 0)], "thorax")

@@ -29,7 +29,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def _train(content=b"model"):
-    with runs.recorded("train_cnn", "planes"):
+    with runs.recorded("train_cnn@planes"):
         MODEL.parent.mkdir(exist_ok=True)
         MODEL.write_bytes(content)
         block = np.ones(40_000_000)
@@ -65,14 +65,14 @@ def test_a_run_that_fails_leaves_the_record_of_the_last_good_one(tmp_path):
     _train()
     path = tmp_path / ".sonotrace/runs/train_cnn@planes.json"
     before = path.read_bytes()
-    with pytest.raises(SonotraceError, match="no images"), runs.recorded("train_cnn", "planes"):
+    with pytest.raises(SonotraceError, match="no images"), runs.recorded("train_cnn@planes"):
         raise SonotraceError("no images")
     assert path.read_bytes() == before
 
 
 def test_data_sets_have_records_of_their_own_and_are_told_by_their_tables():
     for data_set in ("planes", "structures"):
-        with runs.recorded("split", data_set):
+        with runs.recorded(f"split@{data_set}"):
             Path(f"data/{data_set}/split").mkdir(parents=True)
             Path(f"data/{data_set}/split/split.csv").write_text(data_set)
     found = {record["stage"]: record["made"] for record in runs.read_all()}
@@ -99,7 +99,7 @@ def test_a_record_that_cannot_be_written_costs_no_run(tmp_path, capsys):
     (tmp_path / ".sonotrace").write_text("in the way")
     _train()
     assert MODEL.read_bytes() == b"model"
-    assert "train_cnn: note: this run is not recorded" in capsys.readouterr().out
+    assert "train_cnn@planes: note: this run is not recorded" in capsys.readouterr().out
 
 
 def test_no_record_and_a_broken_one_are_said(tmp_path):

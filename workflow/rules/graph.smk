@@ -45,8 +45,15 @@ if workflow.is_main_process:
     renew_marks()
 
 
+def made_below(path):
+    """Return the outputs of stages that lie in a folder; the folder is no stage's own."""
+    outs = [out.def_path for stage in stages for out in stage.outs]
+    return [out for out in outs if Path(path) in Path(out).parents]
+
+
 def inputs(stage):
-    paths = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+    given = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+    paths = [path for dep in given for path in made_below(dep) or [dep]]
     paths.append(str(MARKS / rule_name(stage)))
     # `ancient` keeps Snakemake's own clock out of it. Stages that are out of date go without: what
     # follows a job that runs is run only through inputs that may be newer.

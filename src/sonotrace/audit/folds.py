@@ -1,7 +1,6 @@
 """Name the plane of each image with a classifier that saw nobody of its patient."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,16 +9,13 @@ from numpy.typing import NDArray
 from sonotrace.errors import SonotraceError
 from sonotrace.images.copies import Original, copy_image, open_cache
 from sonotrace.models import training
-from sonotrace.models.examples import Example, View, stack, views_of
+from sonotrace.models.examples import Example, views_of
 from sonotrace.params import Params
 from sonotrace.params.augment import AugmentOne
 from sonotrace.places import STATE, folder
 from sonotrace.running.outputs import scratch
 from sonotrace.running.parallel import in_order
-from sonotrace.running.progress import bar, native_noise_hidden, say
-
-BATCH = 32
-"""Images named at once."""
+from sonotrace.running.progress import bar, say
 
 
 def folds_of(data_set: str, table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
@@ -91,9 +87,11 @@ def out_of_fold(
         for number in range(int(fold.max()) + 1):
             held_out = np.flatnonzero(fold == number)
             train = [examples[row] for row in np.flatnonzero(fold != number)]
-            _start_anew(settings.seed)
+            training.start_anew(settings.seed)
             trained = training.trained(f"fold {number + 1}", data_set, train, names, settings, params.prepare[data_set])
-            probabilities[held_out] = _named(trained.model, [examples[row].views[0] for row in held_out])
+            probabilities[held_out] = training.probabilities(
+                trained.model, [examples[row].views[0] for row in held_out]
+            )
             named = [names[index] for index in probabilities[held_out].argmax(axis=1)]
             right = np.mean([plane == examples[row].label for plane, row in zip(named, held_out, strict=True)])
             say(
@@ -122,18 +120,3 @@ def _examples(table: pd.DataFrame, prepared: Path, params: AugmentOne, copied: P
             examples.append(example)
             advance(1)
     return examples
-
-
-def _start_anew(seed: int) -> None:
-    """Make a fold's net independent of the folds before."""
-    import keras
-
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(seed)
-
-
-def _named(model: Any, shown: list[View]) -> NDArray[np.float64]:
-    """Return the probabilities of prepared images, shape (n, classes)."""
-    with native_noise_hidden():  # TensorFlow warns that each fold's net is a new one
-        parts = [model.predict_on_batch(stack(shown[at : at + BATCH])) for at in range(0, len(shown), BATCH)]
-    return np.concatenate(parts).astype(np.float64)

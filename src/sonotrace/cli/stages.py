@@ -5,11 +5,12 @@ import importlib
 from sonotrace.cli.options import AllowUnknown, DataSet
 
 
-def run(stage: str, data_set: str, *given: bytes) -> None:
+def run(stage: str, data_set: str, *given: bytes | int) -> None:
     """Run a stage with what it is `given` besides, and record what the run took."""
     from sonotrace.running import engine, runs
 
-    with engine.stage(f"{stage}@{data_set}"), runs.recorded(stage, data_set):
+    name = "-".join([f"{stage}@{data_set}", *(str(one) for one in given if isinstance(one, int))])
+    with engine.stage(name), runs.recorded(name):
         importlib.import_module(f"sonotrace.stages.{stage}").run(data_set, *given)
 
 
@@ -43,6 +44,21 @@ def train_cnn(data_set: DataSet) -> None:
     run("train_cnn", data_set)
 
 
+def train_cnn_fold(data_set: DataSet, fold: int, seed: int) -> None:
+    """Train the plane classifier without one fold of patients."""
+    run("train_cnn_fold", data_set, fold, seed)
+
+
+def train_ensemble(data_set: DataSet) -> None:
+    """Make one model of those of all folds."""
+    run("train_ensemble", data_set)
+
+
+def train_distilled(data_set: DataSet) -> None:
+    """Train one classifier to answer as those of all folds do."""
+    run("train_distilled", data_set)
+
+
 def train_yolo(data_set: DataSet) -> None:
     """Train the structure detector."""
     run("train_yolo", data_set)
@@ -61,5 +77,8 @@ def evaluate(data_set: DataSet, allow_unknown: AllowUnknown = False) -> None:
     run("evaluate", data_set, model.content)
 
 
-STAGES = (pull, validate, split, prepare, augment, train_cnn, train_yolo, evaluate)
+STAGES = (
+    *(pull, validate, split, prepare, augment, train_cnn, train_cnn_fold, train_ensemble, train_distilled),
+    *(train_yolo, evaluate),
+)
 """In running order."""

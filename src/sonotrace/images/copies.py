@@ -34,8 +34,10 @@ def open_cache(params: AugmentOne, top: Path | None = None) -> ItemCache:
     return ItemCache("augment", [augmentation, boxes, grey, sys.modules[__name__]], changes, top)
 
 
-def originals(table: pd.DataFrame, before: bool, box_table: pd.DataFrame) -> list[Original]:
-    """Return the training images that are no augmented copies already, sorted.
+def originals(
+    table: pd.DataFrame, before: bool, box_table: pd.DataFrame, sides: tuple[str, ...] = ("train",)
+) -> list[Original]:
+    """Return the images of these sides that are no augmented copies already, sorted.
 
     Copies are those whose source the snapshot holds more than once and, where the snapshot was
     augmented `before`, all of its own training side.
@@ -44,7 +46,7 @@ def originals(table: pd.DataFrame, before: bool, box_table: pd.DataFrame) -> lis
     copied = table["source_image"].map(copies).fillna(1) > 1
     if before:
         copied |= table["official_split"] == "train"
-    chosen = table[(table["side"] == "train") & ~copied].sort_values("image")
+    chosen = table[table["side"].isin(sides) & ~copied].sort_values("image")
     own = {
         str(image): (list(rows["structure"]), rows[CORNERS].to_numpy(np.float64))
         for image, rows in box_table.groupby("image")

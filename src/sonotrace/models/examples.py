@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.images.grey import Grey, read_grey, read_page
+from sonotrace.places import folder
 
 
 class View(NamedTuple):
@@ -28,6 +30,18 @@ class Example(NamedTuple):
     views: list[View]
     """What may be shown of it, the prepared image first."""
     label: str
+    target: tuple[float, ...] | None = None
+    """What to answer: the probability of each class; None for the label alone."""
+
+
+def examples(data_set: str, images: pd.DataFrame, copies: pd.DataFrame | None = None) -> list[Example]:
+    """Return the images of a table with the columns image and label, and with `copies` those as further views."""
+    prepared, augmented = folder(data_set, "prepare") / "images", folder(data_set, "augment") / "images"
+    numbers = {} if copies is None else copies.groupby("image").size()
+    return [
+        Example(views_of(str(row.image), prepared, augmented, numbers.get(row.image, 0)), str(row.label))
+        for row in images.itertuples()
+    ]
 
 
 def views_of(image: str, prepared: Path, augmented: Path, copies: int) -> list[View]:
@@ -66,6 +80,15 @@ def stack(shown: list[View]) -> NDArray[np.float32]:
     return np.stack([view.read() for view in shown])[..., None].astype(np.float32)
 
 
+def targets(rows: Sequence[Example], names: Sequence[str]) -> NDArray[np.float32]:
+    """Return what to answer for each, shape (n, len(names)), in the order of `names`."""
+    found = one_hot([row.label for row in rows], names)
+    for at, row in enumerate(rows):
+        if row.target is not None:
+            found[at] = row.target
+    return found
+
+
 def one_hot(labels: list[str], names: Sequence[str]) -> NDArray[np.float32]:
     """Return the planes' indicator rows, shape (n, len(names)), in the order of `names`."""
     return np.eye(len(names), dtype=np.float32)[[names.index(label) for label in labels]]
@@ -86,7 +109,7 @@ def training_batches(train: Sequence[Example], names: Sequence[str], batch: int,
             chosen, turns = schedule(step, len(train), view_count, batch, seed)
             rows = [train[index] for index in chosen]
             shown = [row.views[turn % len(row.views)] for row, turn in zip(rows, turns, strict=True)]
-            return stack(shown), one_hot([row.label for row in rows], names)
+            return stack(shown), targets(rows, names)
 
     return TrainingBatches()
 

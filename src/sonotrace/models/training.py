@@ -1,14 +1,20 @@
-"""Train a plane classifier (Keras); `train_cnn` and `audit-labels` share this code."""
+"""Train a plane classifier (Keras), and ask one; the stages that train and `audit-labels` share this code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sonotrace.models.examples import Example, class_weights, training_batches, validation_batches
+import numpy as np
+from numpy.typing import NDArray
+
+from sonotrace.models.examples import Example, View, class_weights, stack, training_batches, validation_batches
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.train_cnn import TrainCnn
 from sonotrace.running import environment
 from sonotrace.running.progress import bar, native_noise_hidden, say
+
+BATCH = 32
+"""Images asked about at once."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,28 @@ def set_up(data_set: str, params: TrainCnn) -> None:
         keras.config.set_dtype_policy("mixed_float16")
 
 
+def start_anew(seed: int) -> None:
+    """Make the next net independent of those trained before in this process."""
+    import keras
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+
+
+def probabilities(model: Any, shown: Sequence[View], flips: bool = False) -> NDArray[np.float64]:
+    """Return what a Keras model says of prepared images, shape (n, classes).
+
+    With `flips`, the mean of what it says of each image and of its mirror image.
+    """
+    found = []
+    with native_noise_hidden():  # TensorFlow warns that each fold's net is a new one
+        for at in range(0, len(shown), BATCH):
+            images = stack(list(shown[at : at + BATCH]))
+            said = model.predict_on_batch(images)
+            found.append((said + model.predict_on_batch(images[:, :, ::-1])) / 2 if flips else said)
+    return np.concatenate(found).astype(np.float64)
+
+
 def _reporter(what: str, log: Any, advance: Any, epochs: int) -> Any:
     import keras
 
@@ -112,14 +140,13 @@ def _reporter(what: str, log: Any, advance: Any, epochs: int) -> Any:
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             values = logs or {}
-            if log is None:
-                return
-            for name, value in values.items():
-                log.log_metric(name.replace("val_", "val/"), float(value))
-            log.next_step()
-            say(
-                f"{what}: epoch {epoch + 1}/{epochs}: loss {values['loss']:.3f}, "
-                f"validation loss {values['val_loss']:.3f}, accuracy {values['val_accuracy']:.3f}"
-            )
+            if log is not None:
+                for name, value in values.items():
+                    log.log_metric(name.replace("val_", "val/"), float(value))
+                log.next_step()
+            end = ""
+            if "val_loss" in values:
+                end = f", validation loss {values['val_loss']:.3f}, accuracy {values['val_accuracy']:.3f}"
+            say(f"{what}: epoch {epoch + 1}/{epochs}: loss {values['loss']:.3f}{end}")
 
     return Reporter()

@@ -20,6 +20,7 @@ from sonotrace.errors import SonotraceError
 from sonotrace.kinds.kind import Kind
 from sonotrace.params.augment import AugmentOne
 from sonotrace.params.evaluate import EvaluateOne, EvaluateStructures
+from sonotrace.params.folds import Folds
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.pull import PullPlanes, PullStructures
 from sonotrace.params.section import Section
@@ -41,6 +42,8 @@ SECTIONS: dict[str, dict[str, type[Section]]] = {
     "evaluate": {"planes": EvaluateOne, "structures": EvaluateStructures},
 }
 """Section -> kind of data set -> what the part of such a data set holds; in running order."""
+FOLDS = "folds"
+"""The one section that is the same for all data sets, and names those that it concerns."""
 
 NAME = r"^[a-z][a-z0-9_]*$"
 """What a data set may be called: folders, stages and parameters carry the name."""
@@ -65,6 +68,7 @@ class Params:
     split: Mapping[str, SplitOne]
     prepare: Mapping[str, PrepareOne]
     augment: Mapping[str, AugmentOne]
+    folds: Folds
     train_cnn: Mapping[str, TrainCnn]
     train_yolo: Mapping[str, TrainYolo]
     evaluate: Mapping[str, EvaluateOne]
@@ -91,12 +95,21 @@ def load(path: Path = PATH) -> Params:
         checked = schema.model_validate(content)
     except ValidationError as error:
         raise SonotraceError(_first_problem(path, error)) from None
-    sections = {}
+    sections: dict[str, Any] = {}
     for name, field in schema.model_fields.items():
         section = getattr(checked, name)
+        if isinstance(section, Folds):
+            sections[FOLDS] = section
+            continue
         names = type(section).model_fields
         sections[str(field.alias)] = Parts({str(one.alias): getattr(section, at) for at, one in names.items()})
-    return Params(**sections)
+    params = Params(**sections)
+    for data_set in params.folds.data_sets:
+        if data_set not in params.train_cnn:
+            raise SonotraceError(
+                f"{path}: folds.data_sets: {data_set} has no part in train_cnn, so it has no folds; remove it there"
+            )
+    return params
 
 
 def _read(path: Path) -> Any:
@@ -167,6 +180,8 @@ def model(data_sets: tuple[tuple[str, str], ...]) -> type[BaseModel]:
     config = ConfigDict(extra="forbid", frozen=True, strict=True)
     sections: dict[str, Any] = {}
     for section, parts in SECTIONS.items():
+        if section == "train_cnn":
+            sections[f"section_{FOLDS}"] = (Folds, Field(alias=FOLDS))
         # Of an unknown kind the first part will do: it says which kinds there are.
         own = {
             f"part{at}": (parts.get(kind, next(iter(parts.values()))), Field(alias=name))

@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from sonotrace.params import NAME, PATH, SECTIONS, load
+from sonotrace.params import FOLDS, NAME, PATH, SECTIONS, load
+from sonotrace.params.folds import Folds
 from sonotrace.running.outputs import write_bytes
 
 SCHEMA = Path("params.schema.json")
@@ -46,6 +47,8 @@ def schema(path: Path) -> dict[str, Any]:
             inner = made.pop("$defs", {})
             _describe(made, inner, list(_remarks(section, kind, kinds, remarks)))
             definitions[f"{section}.{kind}"] = _tidied(_inlined(made, inner))
+        if section == "train_cnn":
+            sections[FOLDS] = _folds(remarks)
         references = {kind: {"$ref": f"#/$defs/{section}.{kind}"} for kind in parts}
         sections[section] = {
             "description": remarks[section,],
@@ -63,6 +66,13 @@ def schema(path: Path) -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _folds(remarks: Comments) -> dict[str, Any]:
+    made = Folds.model_json_schema()
+    _describe(made, {}, [{keys[1:]: said for keys, said in remarks.items() if keys[0] == FOLDS}])
+    tidied: dict[str, Any] = _tidied(made)
+    return tidied | {"description": remarks[FOLDS,]}
 
 
 def comments(content: str) -> Comments:

@@ -42,7 +42,7 @@ LIBRARIES = (
 
 
 @contextmanager
-def recorded(stage: str, *arguments: str) -> Iterator[None]:
+def recorded(stage: str) -> Iterator[None]:
     """Note what the block took, if it ends well, as the run of a stage.
 
     What cannot be noted is said, and no error: a training is worth more than its record.
@@ -54,10 +54,9 @@ def recorded(stage: str, *arguments: str) -> Iterator[None]:
         "wall_s": round(time.perf_counter() - clock, 2),
         "cpu_s": round(time.process_time() - processor, 2),
     }
-    name = "@".join((stage, *arguments))
     try:
-        made = {path.as_posix(): md5_of(path) for path in _made(stage, *arguments)}
-        write_json({"stage": name, **took, **surroundings(), "made": made}, RUNS / f"{name}.json")
+        made = {path.as_posix(): md5_of(path) for path in _made(stage)}
+        write_json({"stage": stage, **took, **surroundings(), "made": made}, RUNS / f"{stage}.json")
     except Exception as error:  # noqa: BLE001 - the libraries asked are others', and may fail in any way
         say(f"{stage}: note: this run is not recorded ({type(error).__name__}: {' '.join(str(error).split())})")
 
@@ -117,12 +116,16 @@ def _record(path: Path) -> dict[str, Any]:
     return content
 
 
-def _made(stage: str, *arguments: str) -> list[Path]:
+def _made(stage: str) -> list[Path]:
     """Return the files by which a run can be told: a training's model, or the tables of another stage."""
-    (data_set,) = arguments
-    if stage.startswith("train_"):
-        return sorted(Path("models").glob(f"{data_set}.*"))
-    return sorted(folder(data_set, stage).glob("*.csv"))
+    kind, _, item = stage.partition("@")
+    if kind == "train_cnn_fold":
+        data_set, _, run = item.partition("-")
+        return [Path("models/folds") / data_set / f"{run}.keras"]
+    if kind.startswith("train_"):
+        ending = "" if kind in ("train_cnn", "train_yolo") else f"_{kind.removeprefix('train_')}"
+        return sorted(Path("models").glob(f"{item}{ending}.*"))
+    return sorted(folder(item, kind).glob("*.csv"))
 
 
 def _peak_mb() -> int | None:

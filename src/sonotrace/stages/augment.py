@@ -20,11 +20,14 @@ from sonotrace.tables import COPY_COLUMNS, USED_BOX_COLUMNS, read_table
 
 def run(data_set: str) -> None:
     """Augment the training side of `data_set` on all cores; copies made before are reused."""
-    params = load().augment[data_set]
+    everything = load()
+    params = everything.augment[data_set]
+    # Folds learn from all but the test side.
+    sides = ("train", "val") if data_set in everything.folds.data_sets else ("train",)
     prepare, out = folder(data_set, "prepare"), folder(data_set, "augment")
     table = read_table(folder(data_set, "split") / "split.csv")
-    chosen = originals(table, augmented_before(data_set), read_table(prepare / "boxes.csv"))
-    already = int((table["side"] == "train").sum()) - len(chosen)
+    chosen = originals(table, augmented_before(data_set), read_table(prepare / "boxes.csv"), sides)
+    already = int(table["side"].isin(sides).sum()) - len(chosen)
     noted = f"; {already} are augmented copies already" if already else ""
     say(f"augment: {params.copies} copies of {len(chosen)} {data_set} training images{noted}")
     with open_cache(params) as cache, building(out / "images") as target, bar("augment", len(chosen)) as advance:

@@ -5,11 +5,9 @@ validation scores in `metrics/<data set>_validation.json`, and the loss and accu
 `plots/train_cnn/<data set>`.
 """
 
-import pandas as pd
-
 from sonotrace.errors import SonotraceError
 from sonotrace.models import training
-from sonotrace.models.examples import Example, View, views_of
+from sonotrace.models.examples import examples
 from sonotrace.params import load
 from sonotrace.places import METRICS, PLOTS, folder
 from sonotrace.running.outputs import write_json
@@ -24,7 +22,8 @@ def run(data_set: str) -> None:
     kind = everything.kind(data_set)
     table = read_table(folder(data_set, "split") / "split.csv")
     copies = read_table(folder(data_set, "augment") / "copies.csv")
-    train, val = examples(data_set, table, copies)
+    train = examples(data_set, table[table["side"] == "train"], copies)
+    val = examples(data_set, table[table["side"] == "val"])
     names = kind.classes(table["label"])
     if not train or not val:
         raise SonotraceError(
@@ -39,18 +38,3 @@ def run(data_set: str) -> None:
         trained = training.trained("train_cnn", data_set, train, names, params, preparation, val=val, log=log)
     write_json(trained.validation, METRICS / f"{data_set}_validation.json")
     write_keras(trained.model, {"planes": list(names), "prepare": preparation.model_dump()}, kind.model(data_set))
-
-
-def examples(data_set: str, table: pd.DataFrame, copies: pd.DataFrame) -> tuple[list[Example], list[Example]]:
-    """Return the training images, with their copies as further views, and the validation images."""
-    prepared, augmented = folder(data_set, "prepare") / "images", folder(data_set, "augment") / "images"
-    numbers = copies.groupby("image").size()
-    train = [
-        Example(views_of(row.image, prepared, augmented, numbers.get(row.image, 0)), str(row.label))
-        for row in table[table["side"] == "train"].itertuples()
-    ]
-    val = [
-        Example([View(prepared / f"{row.image}.png")], str(row.label))
-        for row in table[table["side"] == "val"].itertuples()
-    ]
-    return train, val

@@ -1,0 +1,28 @@
+"""The section `folds`: which data sets are trained on several times, each time without other patients."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from sonotrace.params.section import Section, Seed
+
+
+class Folds(Section):
+    data_sets: list[str]
+    numbers: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=100)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.numbers != list(range(1, len(self.numbers) + 1)):
+            raise ValueError(f"numbers: count from 1, such as [1, 2, 3, 4, 5], not {self.numbers}")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: each once, not {self.seeds}")
+        if len(set(self.data_sets)) < len(self.data_sets):
+            raise ValueError(f"data_sets: each once, not {self.data_sets}")
+        return self
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """Return fold and seed of each training of a data set."""
+        return [(number, seed) for number in self.numbers for seed in self.seeds]
