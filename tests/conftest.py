@@ -1,9 +1,11 @@
 """A working directory with the shipped parameters, and settings for laws and threads."""
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
 
+import folded as folded_run
 import pytest
 import recorded_run
 import yaml
@@ -47,3 +49,20 @@ def set_param(work):
 def recorded(tmp_path):
     """Return a small repository that recorded a run (`recorded_run`)."""
     return recorded_run.make(tmp_path / "recorded")
+
+
+@pytest.fixture(scope="session")
+def folded(tmp_path_factory):
+    """Return a folder in which the folds of a small data set were trained (`folded`); leave it alone.
+
+    All test processes share it; the one that needs it first makes it.
+    """
+    top = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        top = top.parent
+    with (top / "folded.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (top / "folded.ready").exists():
+            folded_run.train(top / "folded")
+            (top / "folded.ready").touch()
+    return top / "folded"

@@ -1,6 +1,7 @@
 """`sonotrace audit-labels` from a prepared data set to its tables and pictures."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,21 @@ def test_planted_wrong_labels_and_a_planted_leak_are_found(planted):
     assert {path.name for path in (planted / "audit").iterdir()} == {
         *("labels.csv", "labels.png", "duplicates.csv", "duplicates.png"),
     }
+
+
+def test_where_folds_were_trained_their_answers_are_taken_and_nothing_is_trained(folded, tmp_path, monkeypatch):
+    shutil.copytree(folded, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    said = _audit()
+    assert "nothing is trained" in said
+    labels = pd.read_csv("audit/labels.csv", dtype={"image": str})
+    assert set(labels["image"][:3]) == {f"{number:03}" for number in WRONG}
+    predictions = pd.read_csv("data/planes/ensemble/predictions.csv", dtype={"image": str}).set_index("image")
+    assert labels["brain"].to_list() == predictions.loc[labels["image"]]["brain"].to_list()
+    table = pd.read_csv("data/planes/split/split.csv", dtype=str, keep_default_na=False)
+    table.loc[0, "label"] = "thorax"
+    write_csv(table, Path("data/planes/split/split.csv"))
+    assert "5 trainings" in _audit()
 
 
 @pytest.mark.usefixtures("small")

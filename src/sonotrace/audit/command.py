@@ -8,11 +8,12 @@ import itertools
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from sonotrace.audit import sheet
 from sonotrace.audit.duplicates import COLUMNS, differing_pairs, fingerprints
-from sonotrace.audit.folds import folds_of, out_of_fold
+from sonotrace.audit.folds import already_said, folds_of, out_of_fold
 from sonotrace.audit.labels import ranked
 from sonotrace.errors import SonotraceError
 from sonotrace.params import Params, load
@@ -30,15 +31,17 @@ def run(out: Path, folds: int, data_set: str) -> None:
     settings, kind = params.train_cnn[data_set], params.kind(data_set)
     check_free(out)
     table = read_table(folder(data_set, "split") / "split.csv")
-    fold = folds_of(data_set, table, folds, settings.seed)
-    pairs = _duplicates(data_set, params)
     names = tuple(name for name in kind.classes(table["label"]) if (table["label"] == name).any())
-    say(
-        f"audit-labels: {folds} trainings, {settings.architecture} net, {settings.epochs} epochs, "
-        f"on {len(table)} images of {table['patient'].nunique()} patients"
-    )
-    probabilities = out_of_fold(data_set, table, names, fold, params)
-    labels = ranked(table, names, probabilities)
+    said = already_said(data_set, table, names, params)
+    fold = folds_of(data_set, table, folds, settings.seed) if said is None else np.empty(0, np.int64)
+    pairs = _duplicates(data_set, params)
+    images = f"{len(table)} images of {table['patient'].nunique()} patients"
+    if said is None:
+        say(f"audit-labels: {folds} trainings, {settings.architecture} net, {settings.epochs} epochs, on {images}")
+        said = out_of_fold(data_set, table, names, fold, params)
+    else:
+        say(f"audit-labels: {images}, by what the nets of train_cnn_fold said of them; nothing is trained")
+    labels = ranked(table, names, said)
     with building(out) as target:
         target.mkdir()
         write_csv(labels, target / "labels.csv")

@@ -16,6 +16,7 @@ from sonotrace.places import STATE, folder
 from sonotrace.running.outputs import scratch
 from sonotrace.running.parallel import in_order
 from sonotrace.running.progress import bar, say
+from sonotrace.tables import read_table
 
 
 def folds_of(data_set: str, table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.int64]:
@@ -67,6 +68,26 @@ def _splits(parts: object, table: pd.DataFrame) -> list[tuple[NDArray[np.int64],
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return list(parts.split(table["image"], table["label"], table["patient"]))  # type: ignore[attr-defined]
+
+
+def already_said(
+    data_set: str, table: pd.DataFrame, names: tuple[str, ...], params: Params
+) -> NDArray[np.float64] | None:
+    """Return what the nets of `folds` said of each row, shape (n, len(names)), nobody of whom they had seen.
+
+    None where the parameters ask for no folds of this data set, or they did not see these images with these labels.
+    """
+    path = folder(data_set, "ensemble") / "predictions.csv"
+    if data_set not in params.folds.data_sets or not path.is_file():
+        return None
+    said = read_table(path).set_index("image")
+    known = [name for name in names if name in said]
+    if len(known) < len(names) or not set(table["image"]) <= set(said.index):
+        return None
+    own = said.loc[table["image"]]
+    if list(own["label"]) != list(table["label"]):
+        return None
+    return np.asarray(own[list(names)], np.float64)
 
 
 def out_of_fold(

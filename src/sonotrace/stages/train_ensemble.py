@@ -15,7 +15,7 @@ from sonotrace.params.folds import Folds
 from sonotrace.places import METRICS, ensemble_model, fold_model, fold_predictions, folder
 from sonotrace.running import environment
 from sonotrace.running.outputs import remove, write_csv, write_json
-from sonotrace.running.progress import say
+from sonotrace.running.progress import native_noise_hidden, say
 from sonotrace.tables import read_table
 
 
@@ -41,6 +41,11 @@ def run(data_set: str) -> None:
     )
     environment.use_threads(everything.train_cnn[data_set].threads)
     environment.use_device("cpu")
+    with native_noise_hidden():
+        _write_model(data_set, folds)
+
+
+def _write_model(data_set: str, folds: Folds) -> None:
     from sonotrace.models.ensemble import ensemble
     from sonotrace.models.files import read_keras, write_keras
 
