@@ -82,8 +82,9 @@ def test_a_much_worse_model_is_named_and_the_way_back_is_better(project):
     assert back_parts["planes"].scores.common.scores["macro_f1"].verdict == "better"
     full = parts["planes"].scores.full
     assert (full.images_a, full.patients_b) == (80, 40)
-    for score in full.scores.values():
-        assert score.low < score.difference < score.high
+    assert full.scores["in_scope"].difference == 0
+    for name, score in full.scores.items():
+        assert (score.low < score.difference < score.high) == (name != "in_scope")
 
 
 def test_a_little_worse_on_few_patients_is_not_distinguishable(project):

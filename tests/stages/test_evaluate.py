@@ -101,7 +101,8 @@ def test_each_table_of_plots_has_a_picture(prepared, monkeypatch):
     monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES))
     run("planes", b"model")
     written = sorted(path.name for path in (prepared / "plots/planes").iterdir())
-    assert written == [f"{name}.{form}" for name in ("confusion", "pr", "roc") for form in ("csv", "svg")]
+    names = ("confusion", "pr", "reliability", "risk_coverage", "roc")
+    assert written == [f"{name}.{form}" for name in names for form in ("csv", "svg")]
 
 
 def test_the_same_model_and_seed_give_the_same_bytes(prepared, monkeypatch):
