@@ -57,7 +57,7 @@ def in_scope(predictions: pd.DataFrame) -> NDArray[np.bool_]:
     """Return which images the classifier did not refuse, shape (n,); all of them in a table without that column."""
     if "in_scope" not in predictions:
         return np.ones(len(predictions), np.bool_)
-    return (predictions["in_scope"] == "true").to_numpy(np.bool_)
+    return np.asarray(predictions["in_scope"] == "true", np.bool_)
 
 
 def _truth_and_probabilities(predictions: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64], list[str]]:
