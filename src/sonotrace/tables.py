@@ -54,6 +54,8 @@ COLUMNS = {
     "distance": Column("of the histogram from the median of all, 0 to 1", "float64"),
     "copy": Column("id of an augmented copy: IMAGE/NUMBER, from 1"),
     "predicted": Column("the class that the model gives the highest probability; a column per class holds them all"),
+    "scope": Column("distance from the training images, as a share of the limit; empty where not measured", "float64"),
+    "in_scope": Column("true, or false where the image is too far from the training images to be given a class"),
 }
 
 IMAGE_COLUMNS = (
@@ -72,6 +74,8 @@ STATISTICS_COLUMNS = ("image", "file", "brightness", "sharpness", "colour", "bla
 COPY_COLUMNS = ("copy", "image")
 FOUND_BOX_COLUMNS = ("image", "structure", "confidence", *CORNERS)
 """Of the predictions of a structure detector."""
+PLANE_PREDICTION_COLUMNS = ("image", "patient", "label", "predicted", "scope", "in_scope")
+"""Of the predictions of a plane classifier, beside one column per plane."""
 SIDES = ("train", "val", "test")
 
 

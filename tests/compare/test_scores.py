@@ -48,6 +48,20 @@ def test_scores_on_common_images_are_those_of_evaluate(project):
     assert (common.images, common.patients, common.relabelled) == (24, 12, 0)
 
 
+def test_tables_of_before_images_could_be_refused_are_compared_with_those_of_today(project):
+    before, after = noisy(rows(24), 1, 0.2), noisy(rows(24), 2, 0.5)
+    old, new = tables("planes", before), tables("planes", after)
+    expected = _common(project, before, after).scores
+    path = "data/planes/evaluate/predictions.csv"
+    new[path] = new[path].assign(scope=np.where(new[path].index % 2, 1.5, np.nan), in_scope="true")
+    project.state("a", old)
+    project.state("b", new)
+    found = _compared(project)[1]["planes"].scores.common.scores
+    assert {name: (score.a, score.b, score.verdict) for name, score in found.items()} == {
+        name: (score.a, score.b, score.verdict) for name, score in expected.items()
+    }
+
+
 def test_only_the_same_bytes_on_both_test_sides_are_common(project):
     before = [*rows(12), row(12), row(13, side="train"), row(14, content="first"), row(16)]
     after = [*rows(12), row(13), row(12, side="val"), row(14, content="second"), row(16, image="Patient00008_renamed")]
@@ -82,8 +96,9 @@ def test_a_much_worse_model_is_named_and_the_way_back_is_better(project):
     assert back_parts["planes"].scores.common.scores["macro_f1"].verdict == "better"
     full = parts["planes"].scores.full
     assert (full.images_a, full.patients_b) == (80, 40)
-    for score in full.scores.values():
-        assert score.low < score.difference < score.high
+    assert full.scores["in_scope"].difference == 0
+    for name, score in full.scores.items():
+        assert (score.low < score.difference < score.high) == (name != "in_scope")
 
 
 def test_a_little_worse_on_few_patients_is_not_distinguishable(project):

@@ -28,8 +28,8 @@ path = Path("planes.keras")
 write_keras(model, {"planes": ["brain", "femur"]}, path)
 content = path.read_bytes()
 path.unlink()
-loaded, entry = read_keras(content, path)
-assert entry == {"planes": ["brain", "femur"]}
+loaded, entry, arrays = read_keras(content, path)
+assert (entry, arrays) == ({"planes": ["brain", "femur"]}, {})
 assert [weights.tolist() for weights in loaded.get_weights()] == [one.tolist() for one in model.get_weights()]
 try:
     read_keras(b"something else", path)

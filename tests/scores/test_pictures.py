@@ -66,3 +66,21 @@ def test_the_same_table_gives_the_same_picture_with_no_address_but_that_of_the_f
     picture = draw("pr", table, "planes")
     assert picture == draw("pr", table.copy(), "planes")
     assert picture.count("http") == 1
+
+
+def test_a_reliability_diagram_has_a_dot_per_bin_larger_for_more_images():
+    table = pd.DataFrame({"bin": [8, 15], "mean_confidence": [0.5, 0.98], "accuracy": [0.75, 1.0], "n": [4, 36]})
+    picture = draw("reliability", table, "planes")
+    few, many = _read(picture).iter(f"{SVG}circle")
+    assert float(few.get("r")) < float(many.get("r"))
+    assert float(few.get("cy")) > float(many.get("cy")), "the higher accuracy is drawn higher up"
+    assert {"4", "36", "mean confidence", "accuracy"} <= set(_texts(picture))
+
+
+@pytest.mark.parametrize(("largest", "top"), [(0.2, "0.2"), (0.0, "0.01")])
+def test_errors_are_drawn_up_to_the_largest_one(largest, top):
+    table = pd.DataFrame({"coverage": [0.5, 1.0], "error": [0.0, largest]})
+    picture = draw("risk_coverage", table, "planes")
+    ((first, last),) = _lines(picture)
+    assert (first[1] > last[1]) == (largest > 0)
+    assert {top, "coverage", "error"} <= set(_texts(picture))

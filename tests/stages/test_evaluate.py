@@ -10,6 +10,7 @@ from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import write_png
 from sonotrace.kinds.planes import PLANES
 from sonotrace.models import classifier
+from sonotrace.models.judgement import Answers
 from sonotrace.running.outputs import write_csv
 from sonotrace.stages.evaluate import run
 from sonotrace.tables import box_table, read_table
@@ -39,8 +40,11 @@ def prepared(work, set_param):
     return work
 
 
-def _model(order, mistaken=()):
-    """Make a classifier that tells planes by their grey level and gives them in `order`."""
+def _model(order, mistaken=(), refused="femur", far=0.5):
+    """Make a classifier that tells planes by their grey level and gives them in `order`.
+
+    Images of the plane `refused` are `far` from the training images.
+    """
 
     class Model:
         planes = order
@@ -48,12 +52,12 @@ def _model(order, mistaken=()):
         def __init__(self, content, path):
             assert (content, path.as_posix()) == (b"model", "models/planes.keras")
 
-        def probabilities(self, images):
+        def answers(self, images):
             found = np.full((len(images), len(order)), 0.1)
             for row, image in zip(found, images, strict=True):
                 plane = next(name for name, level in LEVELS.items() if level == image[0, 0])
                 row[order.index("thorax" if plane in mistaken else plane)] = 0.7
-            return found
+            return Answers(found, np.array([far if image[0, 0] == LEVELS[refused] else 0.5 for image in images]))
 
     return Model
 
@@ -97,11 +101,24 @@ def test_headline_and_detail_agree_and_count_the_test_side(prepared, monkeypatch
         assert figure["low"] <= figure["value"] <= figure["high"]
 
 
+@pytest.mark.parametrize(("far", "share"), [(1.5, 4 / 6), (1.0, 1), (np.nan, 1)])
+def test_images_beyond_the_limit_are_out_of_scope_and_scored_like_the_others(prepared, monkeypatch, far, share):
+    monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES, far=far))
+    run("planes", b"model")
+    headline = json.loads((prepared / "metrics/planes.json").read_text())
+    assert (headline["in_scope"], headline["accuracy"]) == (round(share, 4), 1)
+    predictions = read_table(prepared / "data/planes/evaluate/predictions.csv")
+    assert set(predictions["image"][predictions["in_scope"] == "false"]) == ({"c", "f"} if share < 1 else set())
+    assert predictions["scope"].dtype == np.float64
+    assert predictions["scope"].isna().sum() == (2 if np.isnan(far) else 0)
+
+
 def test_each_table_of_plots_has_a_picture(prepared, monkeypatch):
     monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES))
     run("planes", b"model")
     written = sorted(path.name for path in (prepared / "plots/planes").iterdir())
-    assert written == [f"{name}.{form}" for name in ("confusion", "pr", "roc") for form in ("csv", "svg")]
+    names = ("confusion", "pr", "reliability", "risk_coverage", "roc")
+    assert written == [f"{name}.{form}" for name in names for form in ("csv", "svg")]
 
 
 def test_the_same_model_and_seed_give_the_same_bytes(prepared, monkeypatch):

@@ -26,6 +26,8 @@ ROWS = {
         "true_positive_rate": [0.8, 0.9, 0.7],
     },
     "by_epoch": {"step": [0, 1]},
+    "by_revision": {"coverage": [0.5, 1], "error": [0, 0.1]},
+    "reliability": {"bin": [9, 15], "mean_confidence": [0.6, 0.97], "accuracy": [0.5, 1], "n": [2, 9]},
 }
 """Columns of the tables that each template draws; logs of a training have one more, of their metric's name."""
 

@@ -12,7 +12,8 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     sort_into: Annotated[
-        Path | None, typer.Option(help="Copy each image into a folder here named after its predicted plane.")
+        Path | None,
+        typer.Option(help="Copy each image into a folder here named after its predicted plane, or into none/."),
     ] = None,
     draw: Annotated[Path | None, typer.Option(help="Write images with boxes here.")] = None,
     confidence: Annotated[float, typer.Option(min=0.001, max=1, help="Least confidence of a structure.")] = 0.25,

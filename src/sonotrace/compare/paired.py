@@ -25,7 +25,7 @@ Score = Callable[[Which, Rows], dict[str, float]]
 COUNT = 1000
 """Number of resamples, and of swaps."""
 SEED = 1
-LOWER_IS_BETTER = ("loss",)
+LOWER_IS_BETTER = ("loss", "ece", "brier", "error_at_90_coverage")
 _EQUAL = 1e-12
 """Differences smaller than this are rounding errors."""
 

@@ -6,8 +6,7 @@ import pandas as pd
 from sonotrace.compare.models import Model, Pair
 from sonotrace.compare.paired import Rows, Which
 from sonotrace.scores import planes as plane_scores
-
-_NOT_PLANES = ("image", "patient", "label", "predicted")
+from sonotrace.tables import PLANE_PREDICTION_COLUMNS
 
 
 def pair(images: pd.DataFrame, a: Model, b: Model) -> Pair:
@@ -18,7 +17,7 @@ def pair(images: pd.DataFrame, a: Model, b: Model) -> Pair:
     """
     one, other = a.predictions, b.predictions
     images = images[images["image_before"].isin(one["image"]) & images["image_after"].isin(other["image"])]
-    planes = [name for name in [*other.columns, *one.columns] if name not in _NOT_PLANES]
+    planes = [name for name in [*other.columns, *one.columns] if name not in PLANE_PREDICTION_COLUMNS]
     names = list(dict.fromkeys([*planes, *images["label_after"]]))
     probabilities = np.stack(
         [

@@ -51,7 +51,7 @@ class Section:
     sentences: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
-    """On one scale, so without the loss."""
+    """Only scores from 0 to 1 of which more is better."""
     alarms: int = 0
     """How many of the first sentences are highlighted."""
 

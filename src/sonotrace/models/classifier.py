@@ -10,27 +10,51 @@ from numpy.typing import NDArray
 from sonotrace.images.grey import Grey, read_grey
 from sonotrace.images.preparation import Preparation
 from sonotrace.models.files import read_keras
+from sonotrace.models.judgement import Answers, Judgement, outputs_of, two_outputs
 from sonotrace.running.progress import bar, native_noise_hidden
 
 BATCH = 32
 
 
-class PlaneClassifier:
-    """A model of train_cnn with the names and the preparation that its file states."""
+class PlaneNet:
+    """One model file of train_cnn, with the names, the preparation and the judgement that it states."""
 
     def __init__(self, content: bytes, path: Path) -> None:
         """Load the bytes of a model file, called `path` in messages; raises SonotraceError for other files."""
-        self._model, entry = read_keras(content, path)
+        model, entry, arrays = read_keras(content, path)
+        self._net = two_outputs(model)
         self.planes: tuple[str, ...] = tuple(entry["planes"])
         self.preparation = Preparation.from_mapping(entry["prepare"])
+        self.judgement = Judgement.read(entry.get("judgement", {}), arrays)
 
-    def probabilities(self, prepared: Sequence[Grey]) -> NDArray[np.float64]:
-        """Return the planes' probabilities, shape (n, len(self.planes)), of prepared images."""
+    def answers(self, images: NDArray[np.float32]) -> Answers:
+        """Return what the net says of prepared images, shape (n, height, width, 1), 0 to 255."""
+        return self.judgement.answers(outputs_of(self._net, images))
+
+
+class PlaneClassifier:
+    """What names planes: the net of a model file."""
+
+    def __init__(self, content: bytes, path: Path) -> None:
+        """Load the bytes of a model file, called `path` in messages; raises SonotraceError for other files."""
+        self._net = PlaneNet(content, path)
+        self.planes = self._net.planes
+        self.preparation = self._net.preparation
+
+    def answers(self, prepared: Sequence[Grey]) -> Answers:
+        """Return the planes' probabilities, shape (n, len(self.planes)), of prepared images, and which are in scope."""
         parts = [
-            self._model.predict_on_batch(np.stack(prepared[at : at + BATCH])[..., None].astype(np.float32))
+            self._net.answers(np.stack(prepared[at : at + BATCH])[..., None].astype(np.float32))
             for at in range(0, len(prepared), BATCH)
         ]
-        return np.concatenate(parts).astype(np.float64)
+        return joined(parts)
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """Join the answers of batches, in their order."""
+    return Answers(
+        np.concatenate([part.probabilities for part in parts]), np.concatenate([part.scope for part in parts])
+    )
 
 
 def predictions(content: bytes, path: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
@@ -45,10 +69,13 @@ def predictions(content: bytes, path: Path, test: pd.DataFrame, prepared: Path) 
     with bar("predict", len(test)) as advance:
         for at in range(0, len(test), BATCH):
             part = [read_grey(prepared / f"{image}.png") for image in test["image"][at : at + BATCH]]
-            parts.append(classifier.probabilities(part))
+            parts.append(classifier.answers(part))
             advance(len(part))
-    probabilities = np.concatenate(parts).astype(np.float64).round(6)
+    answers = joined(parts)
+    probabilities = answers.probabilities.round(6)
     table = test[["image", "patient", "label"]].copy()
     table["predicted"] = [classifier.planes[index] for index in probabilities.argmax(axis=1)]
+    table["scope"] = answers.scope
+    table["in_scope"] = np.where(answers.in_scope, "true", "false")
     table[list(classifier.planes)] = probabilities
     return table

@@ -17,4 +17,5 @@ def ensemble(members: Sequence[keras.Model]) -> keras.Model:
     for number, member in enumerate(members, start=1):
         member.name = f"member{number}"
         answers += [member(image), member(mirrored)]
-    return keras.Model(image, layers.Average(name="plane")(answers), name="ensemble")
+    mean = layers.Average(name="mean")(answers)
+    return keras.Model(image, layers.Activation("linear", dtype="float32", name="plane")(mean), name="ensemble")

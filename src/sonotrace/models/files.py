@@ -1,7 +1,8 @@
 """Model files whose bytes depend on the training alone: no dates, no paths, no addresses.
 
 Both formats also carry a `sonotrace` entry with the names and the preparation the model was
-trained with, so that a model file is used as it was trained, wherever it goes.
+trained with, so that a model file is used as it was trained, wherever it goes. A classifier's file may also
+hold arrays, in a member that Keras does not look at.
 """
 
 import io
@@ -9,11 +10,14 @@ import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sonotrace.errors import SonotraceError
 from sonotrace.running import environment
@@ -21,10 +25,15 @@ from sonotrace.running.outputs import write_bytes
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip member can have."""
+_ARRAYS = "sonotrace/"
+"""Folder of our arrays in a `.keras` file, one `.npy` file each."""
+
+Arrays = Mapping[str, NDArray[Any]]
+"""Arrays by name."""
 
 
-def write_keras(model: Any, entry: dict[str, Any], path: Path) -> None:
-    """Write a Keras model, without its optimizer, as `.keras`.
+def write_keras(model: Any, entry: dict[str, Any], path: Path, arrays: Arrays | None = None) -> None:
+    """Write a Keras model, without its optimizer, as `.keras`, with an entry and arrays of our own.
 
     Keras puts the date of saving into `metadata.json`, zip times into the archive and memory
     addresses, as `shared_object_id`, into `config.json`.
@@ -35,12 +44,12 @@ def write_keras(model: Any, entry: dict[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         bare.save(aside)
-        write_bytes(_canonical_keras(aside.read_bytes(), entry), path)
+        write_bytes(_canonical_keras(aside.read_bytes(), entry, arrays or {}), path)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def _canonical_keras(content: bytes, entry: dict[str, Any]) -> bytes:
+def _canonical_keras(content: bytes, entry: dict[str, Any], arrays: Arrays) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as given, zipfile.ZipFile(buffer, "w") as made:
         for name in sorted(given.namelist()):
@@ -52,6 +61,9 @@ def _canonical_keras(content: bytes, entry: dict[str, Any]) -> bytes:
             elif name == "config.json":
                 member = _renumbered(member.decode()).encode()
             made.writestr(zipfile.ZipInfo(name, _EPOCH), member)
+        for name, array in sorted(arrays.items()):
+            with made.open(zipfile.ZipInfo(f"{_ARRAYS}{name}.npy", _EPOCH), "w") as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
     return buffer.getvalue()
 
 
@@ -65,8 +77,8 @@ def _renumbered(config: str) -> str:
     )
 
 
-def read_keras(content: bytes, path: Path) -> tuple[Any, dict[str, Any]]:
-    """Load the bytes of a `.keras` file in Keras' safe mode; return the model and its `sonotrace` entry.
+def read_keras(content: bytes, path: Path) -> tuple[Any, dict[str, Any], dict[str, NDArray[Any]]]:
+    """Load the bytes of a `.keras` file in Keras' safe mode; return the model, its `sonotrace` entry and its arrays.
 
     `path` is named in messages only: what was checked is loaded, whatever the file holds by now. Raises
     SonotraceError where the bytes are not a model of train_cnn, and where TensorFlow would be loaded beside
@@ -81,10 +93,18 @@ def read_keras(content: bytes, path: Path) -> tuple[Any, dict[str, Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entry = json.loads(archive.read("metadata.json"))["sonotrace"]
+            arrays = dict(_arrays(archive))
     except (zipfile.BadZipFile, KeyError, ValueError):
         raise SonotraceError(f"{path}: not a model of train_cnn; run `dvc repro train_cnn` to make one") from None
     with private_copy(content, path.with_suffix(".keras")) as copy:
-        return keras.models.load_model(copy, compile=False), entry
+        return keras.models.load_model(copy, compile=False), entry, arrays
+
+
+def _arrays(archive: zipfile.ZipFile) -> Iterator[tuple[str, NDArray[Any]]]:
+    for name in archive.namelist():
+        if name.startswith(_ARRAYS):
+            with archive.open(name) as file:
+                yield name.removeprefix(_ARRAYS).removesuffix(".npy"), np.lib.format.read_array(file)
 
 
 @contextmanager

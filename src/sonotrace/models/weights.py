@@ -91,7 +91,7 @@ def load_own(model: keras.Model, path: Path, sha256: str, section: str, planes: 
             f"params.yaml: {section}.weights_sha256 is {sha256}, but {path} has {found}; if that is the file you mean, "
             "state its hash"
         )
-    given, entry = read_keras(content, path)
+    given, entry, _ = read_keras(content, path)
     if list(entry["planes"]) != planes:
         raise SonotraceError(
             f"params.yaml: {section}.weights: {path} tells {len(entry['planes'])} classes apart "

@@ -76,7 +76,7 @@ def run(
                     pictures.sort_into(prediction, outputs.sort_into)
                 if outputs.draw:
                     pictures.draw(prediction, image, outputs.draw, drawn)
-            counts["unreadable" if image is None else prediction.plane or "image"] += 1
+            counts["unreadable" if image is None else prediction.plane or prediction.reason or "image"] += 1
             advance(1)
     return _conclude(counts, missing)
 
@@ -141,17 +141,27 @@ def _show(prediction: Prediction) -> None:
     if prediction.error:
         say(prediction.error)
         return
-    plane = prediction.plane
-    say(f"{prediction.file}: {plane} {prediction.probabilities[plane]:.3f}" if plane else prediction.file)
+    say(f"{prediction.file}{_plane(prediction)}")
     for found in prediction.structures:
         corners = ", ".join(f"{corner:g}" for corner in found.box)
         say(f"  {found.structure} {found.confidence:.3f} at [{corners}] px")
 
 
+def _plane(prediction: Prediction) -> str:
+    probabilities = prediction.probabilities
+    if prediction.plane:
+        return f": {prediction.plane} {probabilities[prediction.plane]:.3f}"
+    if prediction.reason:
+        nearest = max(probabilities, key=lambda plane: probabilities[plane])
+        return f": {prediction.reason} (nearest: {nearest} {probabilities[nearest]:.3f})"
+    return ""
+
+
 def _conclude(counts: Counter[str], missing: int) -> bool:
     """Say how many images of each plane there were; return whether all could be read."""
     unreadable = counts.pop("unreadable", 0)
-    planes = ", ".join(f"{count} {plane}" for plane, count in sorted(counts.items()) if plane != "image")
+    names = sorted(counts.keys() - {"image"}, key=lambda name: (name.startswith("none of"), name))
+    planes = ", ".join(f"{counts[name]} {name}" for name in names)
     print(f"predict: {counts.total()} images{f': {planes}' if planes else ''}", file=sys.stderr, flush=True)
     if unreadable:
         print(f"error: {unreadable} of {counts.total() + unreadable} files could not be read", file=sys.stderr)

@@ -14,9 +14,13 @@ COLOURS = {"CHOROID_PLEXUS": (80, 200, 80), "CSP": (60, 160, 255), "MIDLINE_FALX
 WHITE = (255, 255, 255)
 
 
+NO_PLANE = "none"
+"""Folder for images that are none of the planes."""
+
+
 def sort_into(prediction: Prediction, folder: Path) -> None:
-    """Copy the file into the folder of its predicted plane; another file of that name stays."""
-    target = folder / str(prediction.plane) / Path(prediction.file).name
+    """Copy the file into the folder of its predicted plane, or NO_PLANE; another file of that name stays."""
+    target = folder / (prediction.plane or NO_PLANE) / Path(prediction.file).name
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(prediction.file, _free(target, Path(prediction.file)))
 
@@ -32,14 +36,16 @@ def _free(target: Path, source: Path) -> Path:
 
 
 def draw(prediction: Prediction, image: Grey, folder: Path, drawn: set[str]) -> None:
-    """Write the image with its boxes and the plane's name as PNG into `folder`.
+    """Write the image with its boxes and what plane it is as PNG into `folder`.
 
     `drawn` holds the names written in this run: a second image of the same name gets a number.
     """
     canvas = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     if prediction.plane:
         label = f"{prediction.plane} {prediction.probabilities[prediction.plane]:.2f}"
-        cv2.putText(canvas, label, (8, 24), 0, 0.7, WHITE, 1, 16)
+    else:
+        label = prediction.reason or ""
+    cv2.putText(canvas, label, (8, 24), 0, 0.7, WHITE, 1, 16)
     for found in prediction.structures:
         x0, y0, x1, y1 = (round(corner) for corner in found.box)
         colour = COLOURS.get(found.structure, WHITE)

@@ -1,8 +1,9 @@
 """What the models say of image files, one after the other."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from sonotrace.labels.listing import images_below
 if TYPE_CHECKING:
     from sonotrace.models.classifier import PlaneClassifier
     from sonotrace.models.detector import StructureDetector
+
+_IN_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,13 @@ class Prediction:
 
     file: str
     plane: str | None = None
-    """None where there is no plane classifier."""
+    """None where there is no plane classifier, or the image is none of its planes."""
+    reason: str | None = None
+    """Why a plane classifier names none."""
     probabilities: dict[str, float] = field(default_factory=dict)
+    """Of each plane, even where none is named."""
+    scope: float | None = None
+    """Distance from the training images as a share of the limit; None where the classifier has no limit."""
     structures: list[Found] = field(default_factory=list)
     structures_searched: bool = False
     """False where there is no structure detector, or the plane is not one that shows the structures."""
@@ -88,18 +96,32 @@ def predict(files: Iterable[Path], models: Models, search: Search) -> Iterator[t
 
 
 def _predict(file: Path, image: Grey, models: Models, search: Search) -> Prediction:
-    plane, probabilities = _plane(image, models.classifier) if models.classifier else (None, {})
-    if models.detector is None or not (search.in_all_planes or plane in (None, PLANE)):
-        return Prediction(str(file), plane, probabilities)
+    named = _plane(file, image, models.classifier) if models.classifier else Prediction(str(file))
+    may_show_them = named.plane == PLANE or models.classifier is None
+    if models.detector is None or not (search.in_all_planes or may_show_them):
+        return named
     found = _structures(image, models.detector, search.confidence)
     kept = found if search.all_boxes else possible(found)
-    return Prediction(str(file), plane, probabilities, kept, True, len(found) - len(kept))
+    return replace(named, structures=kept, structures_searched=True, boxes_dropped=len(found) - len(kept))
 
 
-def _plane(image: Grey, classifier: "PlaneClassifier") -> tuple[str, dict[str, float]]:
-    values = classifier.probabilities([classifier.preparation.apply(image)])[0]
-    probabilities = {plane: round(float(value), 4) for plane, value in zip(classifier.planes, values, strict=True)}
-    return classifier.planes[int(values.argmax())], probabilities
+def _plane(file: Path, image: Grey, classifier: "PlaneClassifier") -> Prediction:
+    answers = classifier.answers([classifier.preparation.apply(image)])
+    values, scope = answers.probabilities[0], float(answers.scope[0])
+    in_scope = bool(answers.in_scope[0])
+    return Prediction(
+        file=str(file),
+        plane=classifier.planes[int(values.argmax())] if in_scope else None,
+        reason=None if in_scope else none_of(classifier.planes),
+        probabilities={plane: round(float(value), 4) for plane, value in zip(classifier.planes, values, strict=True)},
+        scope=None if math.isnan(scope) else round(scope, 4),
+    )
+
+
+def none_of(planes: Sequence[str]) -> str:
+    """Say that an image is none of the planes that a model knows."""
+    count = len(planes)
+    return f"none of the {_IN_WORDS[count] if count < len(_IN_WORDS) else count} planes"
 
 
 def _structures(image: Grey, detector: "StructureDetector", confidence: float) -> list[Found]:

@@ -18,12 +18,18 @@ CURVES = {
 
 _COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#72b7b2", "#9d755d", "#eeca3b")
 _LEFT, _TOP, _SIDE, _CELL = 90, 50, 320, 72  # px
+_LEAST_TOP = 0.01
+"""Least error at the top of the axis: a model without errors has a flat line at the bottom."""
 
 
 def draw(name: str, table: pd.DataFrame, data_set: str) -> str:
-    """Return the picture of a table of `plots/<data set>`: `confusion`, or one of `CURVES`."""
+    """Return the picture of a table of `plots/<data set>`: of one of `CURVES`, or one with a function of its own."""
     if name == "confusion":
         return _confusion(table, f"{data_set}: actual and predicted classes of the test images")
+    if name == "reliability":
+        return _reliability(table, f"{data_set}: confidence and accuracy of the test images")
+    if name == "risk_coverage":
+        return _risk_coverage(table, f"{data_set}: errors among the most certain test images")
     title, x, y = CURVES[name]
     return _curves(table, f"{data_set}: {title}", x, y)
 
@@ -51,24 +57,58 @@ def _confusion(table: pd.DataFrame, title: str) -> str:
 
 def _curves(table: pd.DataFrame, title: str, x: str, y: str) -> str:
     """Draw the points (class, x, y), both from 0 to 1, as one line per class."""
+    parts = _axes()
+    for index, (name, points) in enumerate(table.groupby("class", sort=True)):
+        colour = _COLOURS[index % len(_COLOURS)]
+        parts.append(_line(_places(points[x], points[y]), colour))
+        left, top = _LEFT + _SIDE + 16, _TOP + 20 * index
+        parts.append(f'<rect x="{left}" y="{top + 4}" width="12" height="4" fill="{colour}"/>')
+        parts.append(_text(left + 18, top + 10, str(name), "start"))
+    return _picture(parts, title, x.replace("_", " "), y.replace("_", " "), _SIDE, _SIDE)
+
+
+def _reliability(table: pd.DataFrame, title: str) -> str:
+    """Draw a dot per bin, its area by the number of images, over the diagonal of a calibrated model."""
+    parts = [*_axes(), f'<path d="M{_LEFT} {_TOP + _SIDE}l{_SIDE} {-_SIDE}" stroke="#888" stroke-dasharray="4"/>']
+    places = _places(table["mean_confidence"], table["accuracy"])
+    parts.append(_line(places, _COLOURS[0]))
+    largest = table["n"].max()
+    for (right, down), count in zip(places, table["n"], strict=True):
+        radius = 2 + 8 * (count / largest) ** 0.5
+        parts.append(f'<circle cx="{right:g}" cy="{down:g}" r="{radius:.1f}" fill="{_COLOURS[0]}" fill-opacity="0.6"/>')
+        parts.append(_text(right, down - radius - 4, str(count)))
+    return _picture(parts, title, "mean confidence", "accuracy", _SIDE, _SIDE)
+
+
+def _risk_coverage(table: pd.DataFrame, title: str) -> str:
+    """Draw the error over the coverage, up to the largest error."""
+    top = max(float(table["error"].max()), _LEAST_TOP)
+    parts = [*_axes(top), _line(_places(table["coverage"], table["error"] / top), _COLOURS[0])]
+    return _picture(parts, title, "coverage", "error", _SIDE, _SIDE)
+
+
+def _axes(top: float = 1.0) -> list[str]:
+    """Return the frame, the grid and its figures: 0 to 1 to the right, 0 to `top` upwards."""
     parts = [f'<rect x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" fill="none" stroke="#888"/>']
     for tick in np.linspace(0, 1, 5):
         at_x, at_y = _LEFT + tick * _SIDE, _TOP + (1 - tick) * _SIDE
         parts.append(f'<path d="M{at_x:g} {_TOP}v{_SIDE}M{_LEFT} {at_y:g}h{_SIDE}" stroke="#ddd"/>')
         parts.append(_text(at_x, _TOP + _SIDE + 18, f"{tick:g}"))
-        parts.append(_text(_LEFT - 8, at_y + 4, f"{tick:g}", "end"))
-    for index, (name, points) in enumerate(table.groupby("class", sort=True)):
-        colour = _COLOURS[index % len(_COLOURS)]
-        places = [
-            (round(_LEFT + _SIDE * float(right), 1), round(_TOP + _SIDE * (1 - float(up)), 1))
-            for right, up in zip(points[x], points[y], strict=True)
-        ]
-        line = " ".join(f"{right:g},{down:g}" for right, down in _corners(places))
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        left, top = _LEFT + _SIDE + 16, _TOP + 20 * index
-        parts.append(f'<rect x="{left}" y="{top + 4}" width="12" height="4" fill="{colour}"/>')
-        parts.append(_text(left + 18, top + 10, str(name), "start"))
-    return _picture(parts, title, x.replace("_", " "), y.replace("_", " "), _SIDE, _SIDE)
+        parts.append(_text(_LEFT - 8, at_y + 4, f"{tick * top:.3g}", "end"))
+    return parts
+
+
+def _places(to_the_right: pd.Series, up: pd.Series) -> list[tuple[float, float]]:
+    """Return where points are in the picture, px, both given as shares of the axes."""
+    return [
+        (round(_LEFT + _SIDE * float(right), 1), round(_TOP + _SIDE * (1 - float(high)), 1))
+        for right, high in zip(to_the_right, up, strict=True)
+    ]
+
+
+def _line(places: Sequence[tuple[float, float]], colour: str) -> str:
+    line = " ".join(f"{right:g},{down:g}" for right, down in _corners(places))
+    return f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
 
 
 def _corners(places: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:

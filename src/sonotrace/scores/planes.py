@@ -1,6 +1,7 @@
 """How well planes are named: scores and curves from probabilities.
 
-A table of predictions has the columns image, patient, label, predicted, and one per plane with its probability.
+A table of predictions has the columns `tables.PLANE_PREDICTION_COLUMNS`, and one per plane with its probability.
+Tables of before the classifier could refuse an image lack `scope` and `in_scope`.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from sonotrace.params.evaluate import EvaluateOne
+from sonotrace.scores import calibration
 from sonotrace.scores.intervals import with_intervals
 from sonotrace.scores.report import Metrics, arranged
+from sonotrace.tables import PLANE_PREDICTION_COLUMNS
 
 _LEAST = 1e-7
 """Probabilities below this count as this in the loss, as in Keras."""
@@ -21,8 +24,9 @@ _LEAST = 1e-7
 def metrics(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame, params: EvaluateOne) -> Metrics:  # noqa: ARG001
     """Return the contents of the headline file and the detail file, from the table of predictions alone."""
     truth, probabilities, names = _truth_and_probabilities(predictions)
+    kept = in_scope(predictions)
     found = with_intervals(
-        lambda rows: scores(truth[rows], probabilities[rows], names),
+        lambda rows: scores(truth[rows], probabilities[rows], names) | {"in_scope": float(kept[rows].mean())},
         list(predictions["patient"]),
         params.bootstrap,
         params.seed,
@@ -32,20 +36,38 @@ def metrics(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame, 
 
 
 def plots(predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame) -> dict[str, pd.DataFrame]:  # noqa: ARG001
-    """Return name -> table of what is plotted: pairs of actual and predicted plane, ROC and PR points."""
-    roc, pr = curves(*_truth_and_probabilities(predictions))
+    """Return name -> table of what is plotted.
+
+    Pairs of actual and predicted plane, ROC and PR points, reliability diagram and risk-coverage curve.
+    """
+    truth, probabilities, names = _truth_and_probabilities(predictions)
+    roc, pr = curves(truth, probabilities, names)
     pairs = predictions[["label", "predicted"]].rename(columns={"label": "actual"})
-    return {"confusion": pairs, "roc": roc, "pr": pr}
+    answers = calibration.answers(truth, probabilities)
+    return {
+        "confusion": pairs,
+        "roc": roc,
+        "pr": pr,
+        "reliability": calibration.reliability(*answers),
+        "risk_coverage": calibration.risk_coverage(*answers),
+    }
+
+
+def in_scope(predictions: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which images the classifier did not refuse, shape (n,); all of them in a table without that column."""
+    if "in_scope" not in predictions:
+        return np.ones(len(predictions), np.bool_)
+    return np.asarray(predictions["in_scope"] == "true", np.bool_)
 
 
 def _truth_and_probabilities(predictions: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64], list[str]]:
-    names = [name for name in predictions.columns if name not in {"image", "patient", "label", "predicted"}]
+    names = [name for name in predictions.columns if name not in PLANE_PREDICTION_COLUMNS]
     truth = np.array([names.index(label) for label in predictions["label"]], dtype=np.int64)
     return truth, predictions[names].to_numpy(np.float64), names
 
 
 def scores(truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:
-    """Return loss, accuracy, balanced accuracy, macro-F1, ROC-AUC and each plane's scores.
+    """Return loss, accuracy, balanced accuracy, macro-F1, ROC-AUC, those of `calibration` and each plane's scores.
 
     `truth` has shape (n,), `probabilities` (n, classes). Means over planes and the ROC-AUC (each
     plane against the rest, unweighted mean) take the planes that occur in `truth`; a plane that
@@ -68,6 +90,7 @@ def scores(truth: NDArray[np.int64], probabilities: NDArray[np.float64], names: 
         "balanced_accuracy": float(recall[present].mean()),
         "macro_f1": float(f1[present].mean()),
         "roc_auc": float(np.mean(areas)),
+        **calibration.scores(truth, probabilities),
     }
     for kind, values in (("precision", precision), ("recall", recall), ("f1", f1)):
         found |= {f"{kind}.{name}": float(value) for name, value in zip(names, values, strict=True)}

@@ -1,4 +1,4 @@
-"""train_cnn: train the plane classifier, and keep the epoch that validates best.
+"""train_cnn: train the plane classifier, keep the epoch that validates best, and calibrate it.
 
 Needs `split.csv`, the prepared images and their augmented copies; leaves `models/<data set>.keras`, its
 validation scores in `metrics/<data set>_validation.json`, and the loss and accuracy of each epoch in
@@ -31,10 +31,13 @@ def run(data_set: str) -> None:
             f"change split.{data_set}.salt"
         )
     training.start(data_set, params)
+    from sonotrace.models import judging
     from sonotrace.models.files import write_keras
 
     say(f"train_cnn: {params.architecture} net, {len(train)} images, {params.epochs} epochs")
     with epoch_log(PLOTS / "train_cnn" / data_set) as log:
         trained = training.trained("train_cnn", data_set, train, names, params, preparation, val=val, log=log)
     write_json(trained.validation, METRICS / f"{data_set}_validation.json")
-    write_keras(trained.model, {"planes": list(names), "prepare": preparation.model_dump()}, kind.model(data_set))
+    judged = judging.fit(data_set, trained.model, train, val, names)
+    entry = {"planes": list(names), "prepare": preparation.model_dump(), "judgement": judged.entry()}
+    write_keras(trained.model, entry, kind.model(data_set), judged.arrays())

@@ -6,7 +6,7 @@ Leaves `models/<data set>_distilled.keras`, `metrics/<data set>_distilled_valida
 of each epoch in `plots/train_distilled/<data set>`.
 """
 
-from sonotrace.models import training
+from sonotrace.models import judging, training
 from sonotrace.models.examples import examples
 from sonotrace.params import load
 from sonotrace.places import METRICS, PLOTS, distilled_model, folder
@@ -37,4 +37,6 @@ def run(data_set: str) -> None:
     with epoch_log(PLOTS / "train_distilled" / data_set) as log:
         trained = training.trained("train_distilled", data_set, train, names, params, preparation, val=val, log=log)
     write_json(trained.validation, METRICS / f"{data_set}_distilled_validation.json")
-    write_keras(trained.model, {"planes": list(names), "prepare": preparation.model_dump()}, distilled_model(data_set))
+    judged = judging.fit(data_set, trained.model, train, val, names)
+    entry = {"planes": list(names), "prepare": preparation.model_dump(), "judgement": judged.entry()}
+    write_keras(trained.model, entry, distilled_model(data_set), judged.arrays())

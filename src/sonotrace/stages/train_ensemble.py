@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from sonotrace import scores
+from sonotrace.models.calibration import calibrated, fit_temperature
+from sonotrace.models.judgement import Judgement
 from sonotrace.params import load
 from sonotrace.params.folds import Folds
 from sonotrace.places import METRICS, ensemble_model, fold_model, fold_predictions, folder
@@ -29,7 +31,7 @@ def run(data_set: str) -> None:
     found = together(tables, names)
     write_csv(found, folder(data_set, "ensemble") / "predictions.csv")
     unseen = found[found["side"] != "test"].reset_index(drop=True)
-    said = unseen[["image", "patient", "label", "predicted", *names]]
+    said = calibrated_by_others(unseen, names)[["image", "patient", "label", "predicted", *names]]
     headline, detail = scores.of(kind).metrics(said, unseen, pd.DataFrame(), everything.evaluate[data_set])
     spread = _spread(tables, names)
     write_json(headline | spread, METRICS / f"{data_set}_folds.json")
@@ -41,17 +43,20 @@ def run(data_set: str) -> None:
     )
     environment.use_threads(everything.train_cnn[data_set].threads)
     environment.use_device("cpu")
+    temperature = _temperature(unseen, names)
+    say(f"train_ensemble: temperature {temperature:.3f}, from {len(unseen)} images")
     with native_noise_hidden():
-        _write_model(data_set, folds)
+        _write_model(data_set, folds, temperature)
 
 
-def _write_model(data_set: str, folds: Folds) -> None:
+def _write_model(data_set: str, folds: Folds, temperature: float) -> None:
     from sonotrace.models.ensemble import ensemble
     from sonotrace.models.files import read_keras, write_keras
 
     paths = [fold_model(data_set, *run) for run in folds.runs]
     members = [read_keras(path.read_bytes(), path) for path in paths]
-    write_keras(ensemble([model for model, _ in members]), members[0][1], ensemble_model(data_set))
+    entry = members[0][1] | {"judgement": Judgement(temperature).entry()}
+    write_keras(ensemble([model for model, _, _ in members]), entry, ensemble_model(data_set))
 
 
 def clear_others(data_set: str, folds: Folds) -> None:
@@ -72,6 +77,21 @@ def together(tables: dict[tuple[int, int], pd.DataFrame], names: tuple[str, ...]
     found = whole.groupby(keys, sort=True)[list(names)].mean().round(6).reset_index()
     found.insert(len(keys), "predicted", [names[at] for at in found[list(names)].to_numpy().argmax(axis=1)])
     return found
+
+
+def calibrated_by_others(unseen: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """Return the table with each fold's probabilities at the temperature that fits all other folds, six decimals."""
+    found = unseen.copy()
+    for fold in found["fold"].unique():
+        own = found["fold"] == fold
+        temperature = _temperature(unseen[~own], names)
+        found.loc[own, list(names)] = calibrated(found.loc[own, list(names)].to_numpy(np.float64), temperature).round(6)
+    return found
+
+
+def _temperature(unseen: pd.DataFrame, names: tuple[str, ...]) -> float:
+    truth = np.array([names.index(label) for label in unseen["label"]])
+    return fit_temperature(unseen[list(names)].to_numpy(np.float64), truth)
 
 
 def _spread(tables: dict[tuple[int, int], pd.DataFrame], names: tuple[str, ...]) -> dict[str, dict[str, float]]:
