@@ -19,6 +19,7 @@ from sonotrace.records.history import LOCK, History, folder_md5
 from sonotrace.records.lock import Link, Step, data_sets, flat, read
 from sonotrace.records.store import Store, md5_of
 from sonotrace.running.parallel import in_order
+from sonotrace.scores import groups
 from sonotrace.scores.report import files
 from sonotrace.tables import read_table
 
@@ -125,6 +126,7 @@ def _metrics(data_set: str) -> Iterator[str]:
         test = table[table["side"] == "test"].reset_index(drop=True)
         boxes = read_table(folder(data_set, "prepare") / "boxes.csv")
         again = files(*scores.of(kind).metrics(predictions, test, boxes, evaluation))
+        again["_groups"] = groups.by_group(kind, predictions, test, boxes, evaluation)
     except (SonotraceError, ValueError, KeyError) as error:
         yield f"{METRICS / data_set}.json: cannot be computed again ({' '.join(str(error).split())})"
         return

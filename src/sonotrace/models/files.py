@@ -78,13 +78,21 @@ def read_keras(content: bytes, path: Path) -> tuple[Any, dict[str, Any]]:
     if keras.backend.backend() == "tensorflow":
         environment.let_tensorflow_sleep()
 
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entry = json.loads(archive.read("metadata.json"))["sonotrace"]
-    except (zipfile.BadZipFile, KeyError, ValueError):
-        raise SonotraceError(f"{path}: not a model of train_cnn; run `dvc repro train_cnn` to make one") from None
+    entry = read_keras_entry(content, path)
     with private_copy(content, path.with_suffix(".keras")) as copy:
         return keras.models.load_model(copy, compile=False), entry
+
+
+def read_keras_entry(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the `sonotrace` entry of the bytes of a `.keras` file, without loading the model.
+
+    Raises SonotraceError where they are not a model of train_cnn.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return dict(json.loads(archive.read("metadata.json"))["sonotrace"])
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError):
+        raise SonotraceError(f"{path}: not a model of train_cnn; run `dvc repro train_cnn` to make one") from None
 
 
 @contextmanager
