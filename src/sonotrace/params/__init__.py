@@ -22,8 +22,9 @@ from sonotrace.kinds.kind import Kind
 from sonotrace.params import roles
 from sonotrace.params.augment import AugmentOne
 from sonotrace.params.evaluate import EvaluateOne, EvaluateStructures
+from sonotrace.params.evaluate_scope import EvaluateScope
 from sonotrace.params.prepare import PrepareOne
-from sonotrace.params.pull import PullPlanes, PullStructures
+from sonotrace.params.pull import PullOutOfScope, PullPlanes, PullStructures
 from sonotrace.params.section import Section
 from sonotrace.params.split import SplitOne
 from sonotrace.params.train_cnn import TrainCnn
@@ -33,14 +34,15 @@ from sonotrace.params.validate import ValidateOne, ValidatePlanes
 PATH = Path("params.yaml")
 
 SECTIONS: dict[str, dict[str, type[Section]]] = {
-    "pull": {"planes": PullPlanes, "structures": PullStructures},
-    "validate": {"planes": ValidatePlanes, "structures": ValidateOne},
-    "split": {"planes": SplitOne, "structures": SplitOne},
-    "prepare": {"planes": PrepareOne, "structures": PrepareOne},
+    "pull": {"planes": PullPlanes, "structures": PullStructures, "out_of_scope": PullOutOfScope},
+    "validate": {"planes": ValidatePlanes, "structures": ValidateOne, "out_of_scope": ValidateOne},
+    "split": {"planes": SplitOne, "structures": SplitOne, "out_of_scope": SplitOne},
+    "prepare": {"planes": PrepareOne, "structures": PrepareOne, "out_of_scope": PrepareOne},
     "augment": {"planes": AugmentOne, "structures": AugmentOne},
     "train_cnn": {"planes": TrainCnn},
     "train_yolo": {"structures": TrainYolo},
     "evaluate": {"planes": EvaluateOne, "structures": EvaluateStructures},
+    "evaluate_scope": {"out_of_scope": EvaluateScope},
 }
 """Section -> kind of data set -> what the part of such a data set holds; in running order."""
 
@@ -65,7 +67,7 @@ class Parts(dict[str, Part]):
 class Params:
     """The whole file, as section -> data set -> part."""
 
-    pull: Mapping[str, PullPlanes | PullStructures]
+    pull: Mapping[str, PullPlanes | PullStructures | PullOutOfScope]
     validate: Mapping[str, ValidateOne]
     split: Mapping[str, SplitOne]
     prepare: Mapping[str, PrepareOne]
@@ -73,6 +75,7 @@ class Params:
     train_cnn: Mapping[str, TrainCnn]
     train_yolo: Mapping[str, TrainYolo]
     evaluate: Mapping[str, EvaluateOne]
+    evaluate_scope: Mapping[str, EvaluateScope]
 
     @property
     def data_sets(self) -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from sonotrace.kinds import PLANES
+
 if TYPE_CHECKING:
     from sonotrace.params import Params
 
@@ -40,14 +42,18 @@ def _split(params: Params, data_set: str) -> Iterator[str]:
 
 
 def _evaluate(params: Params, data_set: str) -> Iterator[str]:
-    stated, key = params.evaluate[data_set], f"evaluate.{data_set}"
-    kind = params.kind(data_set)
+    section = "evaluate_scope" if data_set in params.evaluate_scope else "evaluate"
+    stated, key = getattr(params, section)[data_set], f"{section}.{data_set}"
+    kind = PLANES if section == "evaluate_scope" else params.kind(data_set)
     possible = [name for name in params.learned if params.kind(name) == kind]
     if stated.trained_on not in possible:
         yield (
             f"{key}.trained_on is {stated.trained_on!r}: no model of {kind.name} is trained on that; "
             f"name one of {', '.join(possible) or f'those you add to {kind.training}'}"
         )
+    elif section == "evaluate_scope" and stated.model != params.evaluate[stated.trained_on].model:
+        other = params.evaluate[stated.trained_on].model
+        yield f"{key}.model is {stated.model!r}: evaluate.{stated.trained_on}.model is {other!r}; name the same one"
     maker = PurePath(stated.model).stem
     if maker != stated.trained_on and maker in params.learned:
         yield (
