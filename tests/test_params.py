@@ -149,7 +149,9 @@ def test_a_data_set_is_either_learned_from_or_a_cohort(tmp_path, given, missing)
     content[given]["abroad"] = content[given]["planes"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     said = _message(tmp_path / "params.yaml")
-    assert said.startswith(f": {missing}.abroad: missing; add it as in the file the project ships, or remove abroad from")
+    assert said.startswith(
+        f": {missing}.abroad: missing; add it as in the file the project ships, or remove abroad from"
+    )
     assert "if it is only to be measured on" in said
 
 
@@ -158,8 +160,7 @@ def test_a_data_set_is_either_learned_from_or_a_cohort(tmp_path, given, missing)
     [
         (
             {"split_fractions": {"train": 0.7, "val": 0.15, "test": 0.15}},
-            "split.abroad.fractions.test is 0.15: nothing is trained on abroad, so all its patients have to be on the "
-            "test side; use {train: 0, val: 0, test: 1}",
+            "split.abroad.fractions.test is 0.15: nothing is trained on abroad, so all its patients have to be on the",
         ),
         ({"split_use_official": True}, "split.abroad.use_official is True: nothing is trained on abroad, so all its"),
         (

@@ -26,5 +26,7 @@ def test_a_table_goes_before_folders(tmp_path):
 
 
 def test_an_image_that_nothing_labels_is_refused_with_the_remedy(tmp_path):
-    with pytest.raises(SonotraceError, match=r"a\.png: in no folder that says what it is, and no label table labels\.csv"):
+    with pytest.raises(
+        SonotraceError, match=r"a\.png: in no folder that says what it is, and no label table labels\.csv"
+    ):
         _read(tmp_path, "a.png", "hip/b.png")

@@ -316,7 +316,9 @@ def test_sides_are_told_by_folders_in_any_case(tmp_path):
 
 
 def test_the_african_table_names_the_centre_and_its_patient_numbers_are_left_to_the_file_names(tmp_path):
-    found = _snapshot(tmp_path, AFRICAN, ["patient007_DZA_plane2.png", "patient007_EGY_plane1.png"], "African_train.csv")
+    found = _snapshot(
+        tmp_path, AFRICAN, ["patient007_DZA_plane2.png", "patient007_EGY_plane1.png"], "African_train.csv"
+    )
     assert [(entry.label, entry.site, entry.patient, entry.official_split) for _, entry in sorted(found.items())] == [
         ("Fetal femur", "Algeria", "", "train"),
         ("Fetal brain", "Egypt", "", "test"),

@@ -29,6 +29,8 @@ def test_all_patients_are_counted_one_image_is_shown_and_no_patient_is_named():
 
 
 def test_identical_images_are_never_other_people():
-    with pytest.raises(SonotraceError, match=r"^abroad: 0 patients and 1 images .* image b; take these images out of") as e:
+    with pytest.raises(
+        SonotraceError, match=r"^abroad: 0 patients and 1 images .* image b; take these images out of"
+    ) as e:
         require_apart("abroad", OWN, "planes", _table(("p", "9", "y")))
     assert "other people" not in str(e.value)

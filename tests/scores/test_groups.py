@@ -51,7 +51,9 @@ def test_the_lowest_score_of_all_criteria_is_the_worst_group():
     found = _grouped(("Algeria", "", 5, 4, 0), ("Egypt", "", 2, 4, 3))
     assert (found["worst"]["by"], found["worst"]["group"]) == ("site", "Egypt")
     assert found["worst"]["accuracy"] == found["site"]["Egypt"]["accuracy"]
-    assert worst_in_words(found).startswith("worst group: site Egypt, accuracy 0.250 (95 % 0.250 to 0.250), 8 images of")
+    assert worst_in_words(found).startswith(
+        "worst group: site Egypt, accuracy 0.250 (95 % 0.250 to 0.250), 8 images of"
+    )
 
 
 def test_a_group_of_fewer_than_five_images_is_not_the_worst():
@@ -78,7 +80,9 @@ def test_predictions_belong_to_images_by_name(order):
 
 
 def test_structures_are_scored_by_map50_and_not_by_label():
-    test = pd.DataFrame({"image": list("abcd"), "patient": list("1234"), "label": "", "scanner": "", "site": list("AABB")})
+    test = pd.DataFrame(
+        {"image": list("abcd"), "patient": list("1234"), "label": "", "scanner": "", "site": list("AABB")}
+    )
     boxes = pd.DataFrame([(image, "CSP", 0.0, 0.0, 10.0, 10.0) for image in "abcd"], columns=list(USED_BOX_COLUMNS))
     found = [(image, "CSP", 0.9, 0.0, 0.0, 10.0, 10.0) for image in "ab"]
     predictions = pd.DataFrame(found, columns=list(FOUND_BOX_COLUMNS))

@@ -46,7 +46,9 @@ def test_a_resample_without_a_label_leaves_it_undefined():
 
 def _table():
     rows = [("planes", f"p{at}", f"{at}", "brain", 0.8, "true") for at in range(20)]
-    rows += [("hips", f"h{at}", f"h{at}", "hip", 0.1 if at else 0.95, "true" if at == 0 else "false") for at in range(8)]
+    rows += [
+        ("hips", f"h{at}", f"h{at}", "hip", 0.1 if at else 0.95, "true" if at == 0 else "false") for at in range(8)
+    ]
     return pd.DataFrame(rows, columns=["data_set", "image", "patient", "label", "scope", "in_scope"]).assign(
         predicted="brain", brain=0.7, femur=0.3
     )

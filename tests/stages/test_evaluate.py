@@ -112,7 +112,7 @@ def test_the_scores_by_group_are_written_and_the_worst_is_said(prepared, monkeyp
 
 
 @pytest.fixture
-def cohort(prepared, set_param):
+def cohort(prepared):
     """Make the test side a cohort: the model is said to have learned from another data set of planes."""
     parameters = yaml.safe_load((prepared / "params.yaml").read_text())
     for part in parameters.values():
@@ -152,7 +152,10 @@ def test_a_cohort_is_measured_with_the_model_of_another_data_set(cohort, monkeyp
 @pytest.mark.parametrize(
     ("overlap", "said"),
     [
-        ({"patient": "2"}, r"^planes: 1 patients and 0 images are in other too.* image c; .*make pull\.planes\.patient_"),
+        (
+            {"patient": "2"},
+            r"^planes: 1 patients and 0 images are in other too.* image c; .*make pull\.planes\.patient_",
+        ),
         ({"sha256": "s4"}, r"^planes: 0 patients and 1 images .* image e; take these images out of planes or out of o"),
     ],
 )
@@ -164,13 +167,17 @@ def test_a_patient_or_an_image_that_the_model_learned_from_stops_the_evaluation(
     assert not (cohort / "metrics").exists()
 
 
+@pytest.mark.usefixtures("cohort")
 @pytest.mark.parametrize(("name", "value"), [("width", 224), ("aspect", "letterbox"), ("mask_overlays", True)])
-def test_a_cohort_prepared_otherwise_than_the_model_needs_is_refused(cohort, name, value):
-    with pytest.raises(SonotraceError, match=rf"prepare\.planes\.{name} is .*models/planes\.keras .* {value!r}; set it"):
+def test_a_cohort_prepared_otherwise_than_the_model_needs_is_refused(name, value):
+    with pytest.raises(
+        SonotraceError, match=rf"prepare\.planes\.{name} is .*models/planes\.keras .* {value!r}; set it"
+    ):
         run("planes", _stating(**{name: value}))
 
 
-def test_labels_that_the_model_has_no_output_for_are_refused(prepared, monkeypatch):
+@pytest.mark.usefixtures("prepared")
+def test_labels_that_the_model_has_no_output_for_are_refused(monkeypatch):
     three = tuple(plane for plane in PLANES if plane != "femur")
     monkeypatch.setattr(classifier, "PlaneClassifier", _model(three, mistaken={"femur"}))
     with pytest.raises(SonotraceError, match=r"validate\.planes\.classes lets in femur, which models/planes\.keras"):

@@ -34,9 +34,10 @@ def read_snapshot(folder: Path, settings: Mapping[str, Any], data_set: str) -> L
 
     The table, `settings["table"]`, is a CSV with the columns `Image_name` and `Plane`, separated by
     commas or semicolons. The columns `Train` (1: train, 0: test, or in words) and `US_Machine`, as in
-    the table of FETAL_PLANES_DB (Burgos-Artizzu et al. 2020), `Site` or `Center`, and `Patient` are used if
-    they are there. `Patient_num` is not, since the numbers can start anew at each centre. Rows without an image have no file, images without a row have no `labelled_by`. Rows come with
-    `refused` where their image or patient is left empty, or their side is none.
+    the table of FETAL_PLANES_DB (Burgos-Artizzu et al. 2020), `Site` or `Center`, and `Patient` are used
+    if they are there; `Patient_num` is not, since its numbers can start anew at each centre. Rows without
+    an image have no file, images without a row have no `labelled_by`. Rows come with `refused` where
+    their image or patient is left empty, or their side is none.
 
     Where no file below has the table's name, every image must lie in a folder that names its plane, such
     as `Fetal brain`, perhaps below `train`, `valid`, `val` or `test`, as in Roboflow's folder export.

@@ -216,7 +216,9 @@ def _first_problem(path: Path, error: ValidationError) -> str:
         return f"{path}: {key}: no such parameter; remove it or correct its name{more}"
     if problem["type"] == "missing":
         is_cohort = len(parts) == 2 and parts[0] in LEARNING
-        cohort = f", or remove {parts[1]} from {', '.join(LEARNING)} if it is only to be measured on" if is_cohort else ""
+        cohort = (
+            f", or remove {parts[1]} from {', '.join(LEARNING)} if it is only to be measured on" if is_cohort else ""
+        )
         return f"{path}: {key}: missing; add it as in the file the project ships{cohort}{more}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error" and isinstance(problem["input"], dict):

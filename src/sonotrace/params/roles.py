@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from sonotrace.kinds import PLANES
+from sonotrace.kinds.planes import KIND as PLANES
 
 if TYPE_CHECKING:
     from sonotrace.params import Params

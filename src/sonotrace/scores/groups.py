@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.kinds.kind import Kind
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params.evaluate import EvaluateOne, EvaluateStructures
 from sonotrace.scores import structures
 from sonotrace.scores.intervals import with_intervals
@@ -35,7 +36,7 @@ def by_group(
     least FEWEST images, where the images are of more than one scanner, site or label; None where there is no such
     group.
     """
-    name, score = _score(kind, predictions, test, boxes, params)
+    name, score = _score(predictions, test, boxes, params)
     criteria = {by: test[by].replace("", NOT_STATED) for by in ("scanner", "site")}
     if not kind.has_boxes:
         criteria["label"] = test["label"]
@@ -50,13 +51,12 @@ def by_group(
 
 
 def _score(
-    kind: Kind, predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame, params: EvaluateOne
+    predictions: pd.DataFrame, test: pd.DataFrame, boxes: pd.DataFrame, params: EvaluateOne
 ) -> tuple[str, Callable[[Rows], float]]:
     """Return the name of the score, and what computes it on rows of `test`."""
     if isinstance(params, EvaluateStructures):
         pairs, confidence = structures.matched(predictions, test, boxes), params.confidence
-        names = structures.STRUCTURES
-        return kind.primary, lambda rows: structures.scores([pairs[at] for at in rows], names, confidence)["map50"]
+        return "map50", lambda rows: structures.scores([pairs[at] for at in rows], STRUCTURES, confidence)["map50"]
     predicted = predictions.set_index("image")["predicted"].loc[test["image"]]
     hits = predicted.to_numpy() == test["label"].to_numpy()
     return "accuracy", lambda rows: float(hits[rows].mean())

@@ -21,7 +21,9 @@ def show() -> None:
         path = METRICS / f"{data_set}_detail.json"
         console.print(_table(data_set, _read(path)))
         if data_set in params.evaluate:
-            console.print(f"{data_set}: {worst_in_words(_read(METRICS / f'{data_set}_groups.json'))}\n", highlight=False)
+            console.print(
+                f"{data_set}: {worst_in_words(_read(METRICS / f'{data_set}_groups.json'))}\n", highlight=False
+            )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pandas as pd
 from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import write_png
 from sonotrace.images.noise import generated
-from sonotrace.kinds import PLANES
+from sonotrace.kinds.planes import KIND as PLANES
 from sonotrace.models.classifier import predictions as predict
 from sonotrace.models.use import require_same_preparation
 from sonotrace.params import load
@@ -60,7 +60,7 @@ def run(data_set: str, model: bytes) -> None:
 def _of_noise(model: bytes, params: EvaluateScope, prepared: PrepareOne, place: Path) -> pd.DataFrame:
     """Return the predictions of generated images, each of which counts as a patient."""
     with scratch(place) as into:
-        rows = []
+        rows: list[tuple[str, str, str]] = []
         for label, image in generated(params.generated, prepared.width, prepared.height, params.seed):
             name = f"{label.replace(' ', '_')}_{len(rows)}"
             write_png(image, into / f"{name}.png")
