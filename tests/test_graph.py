@@ -119,6 +119,16 @@ def test_every_module_among_the_dependencies_is_reached(stages, name):
     assert listed - _reached(module) - LEFT_OUT == set()
 
 
+@pytest.mark.parametrize("name", [name for name in GRAPH["stages"] if PARAMS.get(name) == {}])
+def test_a_stage_without_a_data_set_yet_states_the_modules_that_it_reaches_too(name):
+    paths = [ROOT / path for path in GRAPH["stages"][name]["do"]["deps"] if path.startswith("src/")]
+    assert all(path.exists() for path in paths)
+    listed = {module for module, file in MODULES.items() if any(path in (file, *file.parents) for path in paths)}
+    needed = _reached(f"sonotrace.stages.{name}")
+    assert needed - listed == set()
+    assert {module for module in listed if _has_code(module)} - needed - LEFT_OUT == set()
+
+
 def test_what_is_left_out_exists():
     assert set(CANNOT_CHANGE_OUTPUTS) <= set(MODULES)
     assert set(PACKAGES_THAT_CANNOT_CHANGE_OUTPUTS) <= set(MODULES)

@@ -116,6 +116,77 @@ def test_a_second_data_set_of_a_kind_needs_a_part_in_every_section_of_that_kind(
     assert taken_over.kind("other_planes").training == "train_cnn"
 
 
+def _with_a_cohort(**changes):
+    """Return the shipped parameters with a further data set of planes, `abroad`, that nothing is trained on."""
+    content = yaml.safe_load(SHIPPED.read_text())
+    for section in ("pull", "validate", "split", "prepare", "evaluate"):
+        content[section]["abroad"] = yaml.safe_load(yaml.safe_dump(content[section]["planes"]))
+    content["split"]["abroad"]["fractions"] = {"train": 0, "val": 0, "test": 1}
+    for key, value in changes.items():
+        section, _, name = key.partition("_")
+        content[section]["abroad"][name] = value
+    return content
+
+
+def test_a_data_set_without_a_part_in_augment_and_the_trainings_is_a_cohort(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(_with_a_cohort()))
+    taken_over = load(path)
+    assert taken_over.data_sets == ["abroad", "planes", "structures"]
+    assert taken_over.learned == ["planes", "structures"]
+    assert taken_over.evaluate["abroad"].trained_on == "planes"
+
+
+@pytest.mark.parametrize("section", ["validate", "split", "prepare", "evaluate"])
+def test_a_cohort_needs_its_other_parts(tmp_path, section):
+    content = _with_a_cohort()
+    del content[section]["abroad"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    assert _message(tmp_path / "params.yaml").startswith(f": {section}.abroad: missing; add it")
+
+
+@pytest.mark.parametrize(("given", "missing"), [("augment", "train_cnn"), ("train_cnn", "augment")])
+def test_a_data_set_is_either_learned_from_or_a_cohort(tmp_path, given, missing):
+    content = _with_a_cohort()
+    content[given]["abroad"] = content[given]["planes"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    said = _message(tmp_path / "params.yaml")
+    assert said.startswith(
+        f": {missing}.abroad: missing; add it as in the file the project ships, or remove abroad from"
+    )
+    assert "if it is only to be measured on" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"split_fractions": {"train": 0.7, "val": 0.15, "test": 0.15}},
+            "split.abroad.fractions.test is 0.15: nothing is trained on abroad, so all its patients have to be on the",
+        ),
+        ({"split_use_official": True}, "split.abroad.use_official is True: nothing is trained on abroad, so all its"),
+        (
+            {"evaluate_trained_on": "abroad"},
+            "evaluate.abroad.trained_on is 'abroad': no model of planes is trained on that; name one of planes",
+        ),
+        ({"evaluate_trained_on": "structures"}, "evaluate.abroad.trained_on is 'structures': no model of planes is"),
+        (
+            {"evaluate_model": "models/structures.pt"},
+            "evaluate.abroad.trained_on is 'planes': models/structures.pt is trained on structures; set it to",
+        ),
+    ],
+)
+def test_what_does_not_fit_a_cohort_is_named_with_the_remedy(tmp_path, changes, said):
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(_with_a_cohort(**changes)))
+    assert _message(tmp_path / "params.yaml").startswith(f": {said}")
+
+
+@pytest.mark.parametrize("side", ["train", "val"])
+def test_a_data_set_that_is_learned_from_needs_patients_to_train_and_validate_on(tmp_path, side):
+    path = _changed(tmp_path, "split.planes.fractions", {"train": 0.5, "val": 0.5, "test": 0.5} | {side: 0})
+    assert _message(path).startswith(f": split.planes.fractions.{side} is 0: train_cnn needs patients there; give it")
+
+
 def test_a_data_set_that_is_not_there_is_named_with_those_that_are():
     with pytest.raises(SonotraceError, match=r"^hearts: no such data set here; params\.yaml has planes, structures$"):
         load(SHIPPED).split["hearts"]
@@ -135,6 +206,7 @@ def test_a_data_set_may_be_called_what_the_schema_library_calls_a_method(tmp_pat
     for parts in content.values():
         if "planes" in parts:
             parts[name] = parts.pop("planes")
+    content["evaluate"][name] |= {"trained_on": name, "model": f"models/{name}.keras"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     assert load(tmp_path / "params.yaml").augment[name].copies == 5
 

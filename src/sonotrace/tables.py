@@ -53,6 +53,7 @@ COLUMNS = {
     "black": Column("share of the pixels that is black, 0 to 1", "float64"),
     "distance": Column("of the histogram from the median of all, 0 to 1", "float64"),
     "copy": Column("id of an augmented copy: IMAGE/NUMBER, from 1"),
+    "data_set": Column("the data set that the image is from, or `generated`"),
     "predicted": Column("the class that the model gives the highest probability; a column per class holds them all"),
     "scope": Column("distance from the training images, as a share of the limit; empty where not measured", "float64"),
     "in_scope": Column("true, or false where the image is too far from the training images to be given a class"),

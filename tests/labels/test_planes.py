@@ -20,6 +20,13 @@ OFFICIAL = (
 )
 
 
+AFRICAN = (
+    "Patient_num,Plane,Train,Center,Image_name\r\n"
+    "7,Fetal femur,1,Algeria,patient007_DZA_plane2\r\n"
+    "7,Fetal brain,0,Egypt,patient007_EGY_plane1\r\n"
+)
+
+
 def _snapshot(folder, table, images=(), name="image_label.csv"):
     (folder / name).write_bytes(table if isinstance(table, bytes) else table.encode())
     for image in images:
@@ -306,3 +313,18 @@ def test_names_in_another_unicode_form_are_the_same(tmp_path):
 def test_sides_are_told_by_folders_in_any_case(tmp_path):
     found = _folders(tmp_path, "Train/brain/a.png", "VALIDATION/brain/b.png", "Test/brain/c.jfif", "brain/d.webp")
     assert [found[image].official_split for image in "abcd"] == ["train", "val", "test", ""]
+
+
+def test_the_african_table_names_the_centre_and_its_patient_numbers_are_left_to_the_file_names(tmp_path):
+    found = _snapshot(
+        tmp_path, AFRICAN, ["patient007_DZA_plane2.png", "patient007_EGY_plane1.png"], "African_train.csv"
+    )
+    assert [(entry.label, entry.site, entry.patient, entry.official_split) for _, entry in sorted(found.items())] == [
+        ("Fetal femur", "Algeria", "", "train"),
+        ("Fetal brain", "Egypt", "", "test"),
+    ]
+
+
+def test_a_table_with_site_and_center_is_ambiguous(tmp_path):
+    with pytest.raises(SonotraceError, match="2 columns are called Site; keep one"):
+        _snapshot(tmp_path, "Image_name,Plane,Site,Center\na,Fetal brain,North,South\n", ["a.png"])

@@ -58,7 +58,7 @@ def test_the_shipped_file_names_it_to_editors():
         ("train_yolo.structures.imgsz", 300),
         ("pull.structures.source", "zenodo"),
         ("pull.planes.incoming.dicom.frames", "last"),
-        ("split.planes.fractions.test", 1),
+        ("split.planes.fractions.test", 1.5),
         ("training", {}),
         ("train_cnn.Planes", {}),
     ],

@@ -1,10 +1,13 @@
 """Figures stand under the names that the model states, over whole patients of the test side."""
 
+import io
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import write_png
@@ -32,6 +35,7 @@ def prepared(work, set_param):
     set_param("evaluate.planes.bootstrap", 100)
     table = pd.DataFrame({"image": list(LABELS), "patient": list("112233"), "label": LABELS.values(), "side": "test"})
     table.loc[len(table)] = ["z", "9", "brain", "train"]
+    table = table.assign(scanner="", site=["A", "A", "A", "A", "B", "B", ""], sha256=[f"s{at}" for at in table.index])
     write_csv(table, work / "data/planes/split/split.csv")
     write_csv(box_table([]), work / "data/planes/prepare/boxes.csv")
     (work / "data/planes/prepare/images").mkdir()
@@ -40,17 +44,18 @@ def prepared(work, set_param):
     return work
 
 
-def _model(order, mistaken=(), refused="femur", far=0.5):
+def _model(order, mistaken=(), refused="femur", far=0.5, content=b"model"):
     """Make a classifier that tells planes by their grey level and gives them in `order`.
 
     Images of the plane `refused` are `far` from the training images.
     """
+    expected = content
 
     class Model:
         planes = order
 
         def __init__(self, content, path):
-            assert (content, path.as_posix()) == (b"model", "models/planes.keras")
+            assert (content, path.as_posix()) == (expected, "models/planes.keras")
 
         def answers(self, images):
             found = np.full((len(images), len(order)), 0.1)
@@ -111,6 +116,88 @@ def test_images_beyond_the_limit_are_out_of_scope_and_scored_like_the_others(pre
     assert set(predictions["image"][predictions["in_scope"] == "false"]) == ({"c", "f"} if share < 1 else set())
     assert predictions["scope"].dtype == np.float64
     assert predictions["scope"].isna().sum() == (2 if np.isnan(far) else 0)
+
+
+def test_the_scores_by_group_are_written_and_the_worst_is_said(prepared, monkeypatch, capsys):
+    monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES, mistaken={"abdomen"}))
+    run("planes", b"model")
+    written = json.loads((prepared / "metrics/planes_groups.json").read_text())
+    assert {site: group["accuracy"]["value"] for site, group in written["site"].items()} == {"A": 1, "B": 0.5}
+    assert {group: scored["n_images"] for group, scored in written["scanner"].items()} == {"not stated": 6}
+    assert "evaluate: planes: no worst group: " in capsys.readouterr().out
+
+
+@pytest.fixture
+def cohort(prepared):
+    """Make the test side a cohort: the model is said to have learned from another data set of planes."""
+    parameters = yaml.safe_load((prepared / "params.yaml").read_text())
+    for part in parameters.values():
+        if "planes" in part:
+            part["other"] = dict(part["planes"])
+    parameters["evaluate"]["other"] |= {"trained_on": "other", "model": "models/other.keras"}
+    for section in ("augment", "train_cnn"):
+        del parameters[section]["planes"]
+    parameters["split"]["planes"] |= {"fractions": {"train": 0, "val": 0, "test": 1}}
+    parameters["evaluate"]["planes"] |= {"trained_on": "other"}
+    (prepared / "params.yaml").write_text(yaml.safe_dump(parameters))
+    _learned(prepared, patient="x")
+    return prepared
+
+
+def _learned(work, patient="x", sha256="x"):
+    """Let the model have learned from one image."""
+    table = pd.DataFrame({"image": ["there"], "patient": [patient], "label": ["brain"], "sha256": [sha256]})
+    write_csv(table, work / "data/other/validate/accepted.csv")
+
+
+def _stating(**changes):
+    """Return the bytes of a model file that states how its images were prepared."""
+    prepare = {"width": 256, "height": 256, "aspect": "stretch", "mask_overlays": False} | changes
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"sonotrace": {"planes": list(PLANES), "prepare": prepare}}))
+    return stream.getvalue()
+
+
+def test_a_cohort_is_measured_with_the_model_of_another_data_set(cohort, monkeypatch):
+    monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES, content=_stating()))
+    run("planes", _stating())
+    assert json.loads((cohort / "metrics/planes.json").read_text())["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("overlap", "said"),
+    [
+        (
+            {"patient": "2"},
+            r"^planes: 1 patients and 0 images are in other too.* image c; .*make pull\.planes\.patient_",
+        ),
+        ({"sha256": "s4"}, r"^planes: 0 patients and 1 images .* image e; take these images out of planes or out of o"),
+    ],
+)
+def test_a_patient_or_an_image_that_the_model_learned_from_stops_the_evaluation(cohort, monkeypatch, overlap, said):
+    monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES, content=_stating()))
+    _learned(cohort, **overlap)
+    with pytest.raises(SonotraceError, match=said):
+        run("planes", _stating())
+    assert not (cohort / "metrics").exists()
+
+
+@pytest.mark.usefixtures("cohort")
+@pytest.mark.parametrize(("name", "value"), [("width", 224), ("aspect", "letterbox"), ("mask_overlays", True)])
+def test_a_cohort_prepared_otherwise_than_the_model_needs_is_refused(name, value):
+    with pytest.raises(
+        SonotraceError, match=rf"prepare\.planes\.{name} is .*models/planes\.keras .* {value!r}; set it"
+    ):
+        run("planes", _stating(**{name: value}))
+
+
+@pytest.mark.usefixtures("prepared")
+def test_labels_that_the_model_has_no_output_for_are_refused(monkeypatch):
+    three = tuple(plane for plane in PLANES if plane != "femur")
+    monkeypatch.setattr(classifier, "PlaneClassifier", _model(three, mistaken={"femur"}))
+    with pytest.raises(SonotraceError, match=r"validate\.planes\.classes lets in femur, which models/planes\.keras"):
+        run("planes", b"model")
 
 
 def test_each_table_of_plots_has_a_picture(prepared, monkeypatch):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from sonotrace import kinds
 from sonotrace.errors import SonotraceError
@@ -41,6 +42,28 @@ def test_a_class_that_a_side_has_none_of_is_said():
     report = {"train": full, "val": full | {"femur": 0}, "test": full}
     assert warnings("planes", report) == [
         "no femur on the val side of planes; change split.planes.salt or bring more patients"
+    ]
+
+
+def test_a_cohort_lies_on_the_test_side_and_enters_its_ledger(work, capsys):
+    parameters = yaml.safe_load((work / "params.yaml").read_text())
+    for section in ("augment", "train_cnn"):
+        parameters[section]["other"] = parameters[section].pop("planes")
+    for section in ("pull", "validate", "split", "prepare", "evaluate"):
+        parameters[section]["other"] = dict(parameters[section]["planes"])
+    parameters["split"]["planes"]["fractions"] = {"train": 0, "val": 0, "test": 1}
+    parameters["evaluate"]["planes"]["trained_on"] = "other"
+    parameters["evaluate"]["other"] |= {"trained_on": "other", "model": "models/other.keras"}
+    (work / "params.yaml").write_text(yaml.safe_dump(parameters))
+    _accept(work, MANY)
+    run("planes")
+    assert _tested() == set(MANY)
+    assert len(_rows(work)) == len(MANY)
+    assert all(row.endswith(",held") for row in _rows(work))
+    said = [line for line in capsys.readouterr().out.splitlines() if "warning: no" in line]
+    assert said == [
+        f"split: warning: no {plane} on the test side of planes; bring more patients"
+        for plane in ("abdomen", "femur", "thorax")
     ]
 
 

@@ -66,19 +66,29 @@ def train_yolo(data_set: DataSet) -> None:
 
 def evaluate(data_set: DataSet, allow_unknown: AllowUnknown = False) -> None:
     """Measure a model on the test side, with intervals by patient."""
+    _measure("evaluate", data_set, allow_unknown)
+
+
+def evaluate_scope(data_set: DataSet, allow_unknown: AllowUnknown = False) -> None:
+    """Measure whether a classifier tells images that are none of its classes."""
+    _measure("evaluate_scope", data_set, allow_unknown)
+
+
+def _measure(stage: str, data_set: str, allow_unknown: bool) -> None:
+    """Run a stage with the bytes of the model that its section names, which were checked."""
     from pathlib import Path
 
     from sonotrace.lineage.known import read_current
     from sonotrace.params import load
 
-    model = read_current(Path(load().evaluate[data_set].model), Path(), allow_unknown)
+    model = read_current(Path(getattr(load(), stage)[data_set].model), Path(), allow_unknown)
     if not model.known:
-        print(f"evaluate: warning: {model.warning}", flush=True)
-    run("evaluate", data_set, model.content)
+        print(f"{stage}: warning: {model.warning}", flush=True)
+    run(stage, data_set, model.content)
 
 
 STAGES = (
     *(pull, validate, split, prepare, augment, train_cnn, train_cnn_fold, train_ensemble, train_distilled),
-    *(train_yolo, evaluate),
+    *(train_yolo, evaluate, evaluate_scope),
 )
 """In running order."""

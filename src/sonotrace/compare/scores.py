@@ -92,6 +92,8 @@ def _on_common(data_set: str, kind: Kind, one: Revision, other: Revision, table:
 
     Labels and patients are those of the second state. Raises SonotraceError if there is nothing to score.
     """
+    if kind.name not in PAIRS:
+        raise SonotraceError(f"models are not compared image by image on {kind.name} images")
     path = (folder(data_set, "evaluate") / "predictions.csv").as_posix()
     first, second = one.table(path), other.table(path)
     if first is None or second is None or table is None or "side_before" not in table:

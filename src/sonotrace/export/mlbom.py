@@ -80,7 +80,7 @@ def _bom(run: Record) -> Any:
     )
     bom.metadata.component, bom.metadata.timestamp = root, run.date
     needed = []
-    for data_set in run.data_sets:
+    for data_set in run.learned:
         snapshot, file = run.snapshot(data_set), run.file(run.model(data_set))
         data = Component(
             bom_ref=f"data:{data_set}",

@@ -18,7 +18,7 @@ from sonotrace.kinds.kind import Kind
 from sonotrace.lineage.verify import current, other_parameters, unlike
 from sonotrace.places import METRICS, REPORTS
 from sonotrace.records.history import LOCK, Commit, History
-from sonotrace.records.lock import Link, Step, data_sets, flat, training
+from sonotrace.records.lock import Link, Step, data_sets, flat, learned, training
 
 GRAPH = "dvc.yaml"
 PARAMETERS = "params.yaml"
@@ -52,6 +52,11 @@ class Record:
     def data_sets(self) -> list[str]:
         """Return the names of the run's data sets, in the order of its lock."""
         return data_sets(self.steps)
+
+    @cached_property
+    def learned(self) -> list[str]:
+        """Return the names of those that have a model; no model learned from the others."""
+        return learned(self.steps)
 
     def kind(self, data_set: str) -> Kind:
         """Return the kind of a data set, as its pull ran with it."""
@@ -153,7 +158,7 @@ def _lacking(steps: Mapping[str, Step], data: Collection[str]) -> Iterator[str]:
     own = data_sets(steps)
     if not own:
         yield f"{LOCK}: names no data set"
-    models = [kind_of(name, steps).model(name) for name in own]
+    models = [kind_of(name, steps).model(name) for name in learned(steps)]
     reports = [REPORTS / name / f"{what}.json" for name in own for what in ("snapshot", "split")]
     scores = [METRICS / f"{name}_detail.json" for name in own]
     named = {link.path for step in steps.values() for link in step.outputs}

@@ -130,7 +130,7 @@ def _workflow(crate: Any, run: Record) -> Any:
 
 def _results(run: Record) -> dict[str, str]:
     """Return path -> description of the models, metrics and reports; not of tables, since the ledger names patients."""
-    models = {run.model(data_set): data_set for data_set in run.data_sets}
+    models = {run.model(data_set): data_set for data_set in run.learned}
     found = {}
     for link in run.outputs():
         if link.path in models:

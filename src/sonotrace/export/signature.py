@@ -14,7 +14,7 @@ from sonotrace.export.record import kind_of
 from sonotrace.lineage.verify import current
 from sonotrace.models.files import private_copy
 from sonotrace.records.history import LOCK
-from sonotrace.records.lock import Step, data_sets
+from sonotrace.records.lock import Step, learned
 from sonotrace.running.outputs import PART
 
 PASSWORD = "SONOTRACE_KEY_PASSWORD"  # noqa: S105  the name of the variable
@@ -61,8 +61,8 @@ def sign(key: Path, top: Path) -> list[Path]:
 
 
 def _models(steps: Mapping[str, Step]) -> list[Path]:
-    """Return the models of a lock's data sets, trained or not."""
-    return [kind_of(data_set, steps).model(data_set) for data_set in data_sets(steps)]
+    """Return the models of a lock's data sets, trained or not; cohorts have none."""
+    return [kind_of(data_set, steps).model(data_set) for data_set in learned(steps)]
 
 
 def _checked(model: Path, steps: Mapping[str, Step], top: Path) -> bytes:

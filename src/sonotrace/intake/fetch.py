@@ -7,7 +7,7 @@ from typing import Any
 
 from sonotrace.errors import SonotraceError
 from sonotrace.intake import pins, tree
-from sonotrace.params.pull import PullPlanes, PullStructures
+from sonotrace.params.pull import PullOutOfScope, PullPlanes, PullStructures
 from sonotrace.places import DATA, STATE
 from sonotrace.running.item_cache import ItemCache
 from sonotrace.running.outputs import remove
@@ -59,7 +59,7 @@ class Fetched:
     """Whether the files were made for this run, so that they may be moved."""
 
 
-def choice(data_set: str, params: PullPlanes | PullStructures) -> Choice:
+def choice(data_set: str, params: PullPlanes | PullStructures | PullOutOfScope) -> Choice:
     """Return the source that `params`, the section `pull.<data set>`, chooses."""
     return Choice(data_set, params.kind, params.source, getattr(params, params.source).model_dump())
 

@@ -9,14 +9,14 @@ from pathlib import Path
 class Kind:
     """One kind of data set: what its labels are, and the model that learns from them.
 
-    The rooms `labels`, `scores` and `export` have a module of the kind's name each.
+    The rooms `labels` and `scores` have a module of the kind's name each.
     """
 
     name: str
     training: str
-    """The stage that trains on it."""
+    """The stage that trains on it; empty where no model learns such labels."""
     model_ending: str
-    """Of the model's file: `models/<data set><ending>`."""
+    """Of the model's file: `models/<data set><ending>`; empty where there is none."""
     has_boxes: bool
     """Whether its labels are boxes in the image, rather than one class per image."""
     per_class: str

@@ -8,9 +8,9 @@ It lists the images in `folder` and below with their labels. `settings` is the s
 
 from types import ModuleType
 
-from sonotrace.labels import planes, structures
+from sonotrace.labels import out_of_scope, planes, structures
 
-_MODULES = {"planes": planes, "structures": structures}
+_MODULES = {"planes": planes, "structures": structures, "out_of_scope": out_of_scope}
 
 
 def of(kind: str) -> ModuleType:

@@ -14,6 +14,9 @@ from sonotrace.labels.listing import Listed, Listing, image_id, images_below, si
 COLUMNS = ("Image_name", "Plane", "Patient", "Train", "US_Machine", "Site")
 """The columns that are read, in upper or lower case; the first two are needed."""
 
+_ALSO_CALLED = {"center": "Site"}
+"""Other names of these columns: the table of the African cohort (Zenodo record 7540448) has `Center`."""
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -31,9 +34,10 @@ def read_snapshot(folder: Path, settings: Mapping[str, Any], data_set: str) -> L
 
     The table, `settings["table"]`, is a CSV with the columns `Image_name` and `Plane`, separated by
     commas or semicolons. The columns `Train` (1: train, 0: test, or in words) and `US_Machine`, as in
-    the table of FETAL_PLANES_DB (Burgos-Artizzu et al. 2020), `Site` and `Patient` are used if they are
-    there. Rows without an image have no file, images without a row have no `labelled_by`. Rows come with
-    `refused` where their image or patient is left empty, or their side is none.
+    the table of FETAL_PLANES_DB (Burgos-Artizzu et al. 2020), `Site` or `Center`, and `Patient` are used
+    if they are there; `Patient_num` is not, since its numbers can start anew at each centre. Rows without
+    an image have no file, images without a row have no `labelled_by`. Rows come with `refused` where
+    their image or patient is left empty, or their side is none.
 
     Where no file below has the table's name, every image must lie in a folder that names its plane, such
     as `Fetal brain`, perhaps below `train`, `valid`, `val` or `test`, as in Roboflow's folder export.
@@ -166,7 +170,7 @@ def _rows(path: Path, place: _Place) -> list[tuple[int, dict[str, str]]]:
     lines = text.splitlines()
     separator = ";" if lines and ";" in lines[0] else ","
     reader = csv.DictReader(lines, delimiter=separator, restkey="", restval="")
-    known = {name.lower(): name for name in COLUMNS}
+    known = {name.lower(): name for name in COLUMNS} | _ALSO_CALLED
     names = [known.get(name.strip().lower(), name.strip()) for name in reader.fieldnames or []]
     reader.fieldnames = names
     for name in COLUMNS:

@@ -28,7 +28,7 @@ class Appearance:
 
 @dataclass
 class ModelUse:
-    """A model that was trained with a split that has the patient or the image."""
+    """A model that was trained or measured with a split that has the patient or the image."""
 
     path: str
     md5: str
@@ -73,7 +73,7 @@ def of_person(column: str, value: str, repo: Path) -> PersonLineage:
     held: dict[tuple[str, str], Appearance] = {}
     known: dict[str, ModelUse] = {}
     for lock in evidence.history.locks:
-        steps = evidence.steps(lock, ("pull@", "split@", "train_", "evaluate@"))
+        steps = evidence.steps(lock, ("pull@", "split@", "train_", "evaluate"))
         for data_set, split in _splits(steps):
             table = split.path, split.md5
             if table not in tables:
@@ -82,8 +82,8 @@ def of_person(column: str, value: str, repo: Path) -> PersonLineage:
             if not sides:
                 continue
             _note(held.setdefault(table, Appearance(data_set, split.md5, sides)), lock)
-            for model, was_tested in _models(steps, split):
-                own = {side for side in sides if side != "test" or was_tested}
+            for model, known_sides in _models(steps, split):
+                own = sides.keys() & known_sides
                 if own:
                     use = known.setdefault(model.md5, ModelUse(model.path, model.md5, data_set, []))
                     use.sides = [side for side in SIDES if side in own.union(use.sides)]
@@ -133,12 +133,16 @@ def _by_side(rows: Rows | None, column: str, names: set[str]) -> dict[str, list[
     return dict(found)
 
 
-def _models(steps: Mapping[str, Step], split: Link) -> Iterator[tuple[Link, bool]]:
-    """Yield the models trained on a split, and whether each was tested on it."""
-    for step in steps.values():
-        if _reads(step, split):
-            for model in models(step):
-                yield model, any(_reads(other, split) and _reads(other, model) for other in steps.values())
+def _models(steps: Mapping[str, Step], split: Link) -> Iterator[tuple[Link, set[str]]]:
+    """Yield the models that were trained or tested on a split, with the sides of it that each knows."""
+    readers = [step for step in steps.values() if _reads(step, split)]
+    for made in (model for step in steps.values() for model in models(step)):
+        was_trained = any(made in models(step) for step in readers)
+        known = {"train", "val"} if was_trained else set()
+        if any(_reads(step, made) for step in readers):
+            known.add("test")
+        if known:
+            yield made, known
 
 
 def _reads(step: Step, read: Link) -> bool:

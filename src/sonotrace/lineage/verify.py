@@ -19,6 +19,7 @@ from sonotrace.records.history import LOCK, History, folder_md5
 from sonotrace.records.lock import Link, Step, data_sets, flat, read
 from sonotrace.records.store import Store, md5_of
 from sonotrace.running.parallel import in_order
+from sonotrace.scores import groups
 from sonotrace.scores.report import files
 from sonotrace.tables import read_table
 
@@ -118,13 +119,16 @@ def _manifest(data_set: str) -> Iterator[str]:
 def _metrics(data_set: str) -> Iterator[str]:
     """Compute metrics again from stored predictions."""
     params = load()
-    evaluation, kind = params.evaluate[data_set], params.kind(data_set)
+    stage = "evaluate" if data_set in params.evaluate else "evaluate_scope"
+    evaluation, kind = getattr(params, stage)[data_set], params.kind(data_set)
     try:
-        predictions = read_table(folder(data_set, "evaluate") / "predictions.csv")
+        predictions = read_table(folder(data_set, stage) / "predictions.csv")
         table = read_table(folder(data_set, "split") / "split.csv")
         test = table[table["side"] == "test"].reset_index(drop=True)
         boxes = read_table(folder(data_set, "prepare") / "boxes.csv")
         again = files(*scores.of(kind).metrics(predictions, test, boxes, evaluation))
+        if stage == "evaluate":
+            again["_groups"] = groups.by_group(kind, predictions, test, boxes, evaluation)
     except (SonotraceError, ValueError, KeyError) as error:
         yield f"{METRICS / data_set}.json: cannot be computed again ({' '.join(str(error).split())})"
         return

@@ -90,11 +90,11 @@ def read_keras(content: bytes, path: Path) -> tuple[Any, dict[str, Any], dict[st
     if keras.backend.backend() == "tensorflow":
         environment.let_tensorflow_sleep()
 
+    entry = read_keras_entry(content, path)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entry = json.loads(archive.read("metadata.json"))["sonotrace"]
             arrays = dict(_arrays(archive))
-    except (zipfile.BadZipFile, KeyError, ValueError):
+    except ValueError:
         raise SonotraceError(f"{path}: not a model of train_cnn; run `dvc repro train_cnn` to make one") from None
     with private_copy(content, path.with_suffix(".keras")) as copy:
         return keras.models.load_model(copy, compile=False), entry, arrays
@@ -105,6 +105,18 @@ def _arrays(archive: zipfile.ZipFile) -> Iterator[tuple[str, NDArray[Any]]]:
         if name.startswith(_ARRAYS):
             with archive.open(name) as file:
                 yield name.removeprefix(_ARRAYS).removesuffix(".npy"), np.lib.format.read_array(file)
+
+
+def read_keras_entry(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the `sonotrace` entry of the bytes of a `.keras` file, without loading the model.
+
+    Raises SonotraceError where they are not a model of train_cnn.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return dict(json.loads(archive.read("metadata.json"))["sonotrace"])
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError):
+        raise SonotraceError(f"{path}: not a model of train_cnn; run `dvc repro train_cnn` to make one") from None
 
 
 @contextmanager

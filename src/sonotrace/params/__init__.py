@@ -2,7 +2,8 @@
 
 The file itself says what each value decides; DVC tracks it there. No value has a default here, so that a file
 states all that a run depends on. `pull` says which data sets there are and of which kind; the other sections
-have a part for each of them, the trainings for those of their kind.
+have a part for each of them, the trainings for those of their kind. A cohort, which is only measured on, has
+no part in LEARNING.
 """
 
 import re
@@ -18,11 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from sonotrace import kinds
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.kind import Kind
+from sonotrace.params import roles
 from sonotrace.params.augment import AugmentOne
 from sonotrace.params.evaluate import EvaluateOne, EvaluateStructures
+from sonotrace.params.evaluate_scope import EvaluateScope
 from sonotrace.params.folds import Folds
 from sonotrace.params.prepare import PrepareOne
-from sonotrace.params.pull import PullPlanes, PullStructures
+from sonotrace.params.pull import PullOutOfScope, PullPlanes, PullStructures
 from sonotrace.params.section import Section
 from sonotrace.params.split import SplitOne
 from sonotrace.params.train_cnn import TrainCnn
@@ -32,18 +35,22 @@ from sonotrace.params.validate import ValidateOne, ValidatePlanes
 PATH = Path("params.yaml")
 
 SECTIONS: dict[str, dict[str, type[Section]]] = {
-    "pull": {"planes": PullPlanes, "structures": PullStructures},
-    "validate": {"planes": ValidatePlanes, "structures": ValidateOne},
-    "split": {"planes": SplitOne, "structures": SplitOne},
-    "prepare": {"planes": PrepareOne, "structures": PrepareOne},
+    "pull": {"planes": PullPlanes, "structures": PullStructures, "out_of_scope": PullOutOfScope},
+    "validate": {"planes": ValidatePlanes, "structures": ValidateOne, "out_of_scope": ValidateOne},
+    "split": {"planes": SplitOne, "structures": SplitOne, "out_of_scope": SplitOne},
+    "prepare": {"planes": PrepareOne, "structures": PrepareOne, "out_of_scope": PrepareOne},
     "augment": {"planes": AugmentOne, "structures": AugmentOne},
     "train_cnn": {"planes": TrainCnn},
     "train_yolo": {"structures": TrainYolo},
     "evaluate": {"planes": EvaluateOne, "structures": EvaluateStructures},
+    "evaluate_scope": {"out_of_scope": EvaluateScope},
 }
 """Section -> kind of data set -> what the part of such a data set holds; in running order."""
 FOLDS = "folds"
 """The one section that is the same for all data sets, and names those that it concerns."""
+
+LEARNING = ("augment", "train_cnn", "train_yolo")
+"""Sections in which a data set has no part if nothing learns from it. Any one part makes the others required."""
 
 NAME = r"^[a-z][a-z0-9_]*$"
 """What a data set may be called: folders, stages and parameters carry the name."""
@@ -63,7 +70,7 @@ class Parts(dict[str, Part]):
 class Params:
     """The whole file, as section -> data set -> part."""
 
-    pull: Mapping[str, PullPlanes | PullStructures]
+    pull: Mapping[str, PullPlanes | PullStructures | PullOutOfScope]
     validate: Mapping[str, ValidateOne]
     split: Mapping[str, SplitOne]
     prepare: Mapping[str, PrepareOne]
@@ -72,11 +79,17 @@ class Params:
     train_cnn: Mapping[str, TrainCnn]
     train_yolo: Mapping[str, TrainYolo]
     evaluate: Mapping[str, EvaluateOne]
+    evaluate_scope: Mapping[str, EvaluateScope]
 
     @property
     def data_sets(self) -> list[str]:
         """Return the names of all data sets, in the order of the file."""
         return list(self.pull)
+
+    @property
+    def learned(self) -> list[str]:
+        """Return the names of the data sets that a model learns from; the others are cohorts."""
+        return [name for name in self.pull if name in getattr(self, self.kind(name).training, {})]
 
     def kind(self, data_set: str) -> Kind:
         """Return the kind of a data set."""
@@ -91,7 +104,7 @@ def load(path: Path = PATH) -> Params:
     content = _read(path)
     try:
         stated = _Content.model_validate(content).pull
-        schema = model(tuple((name, one.kind) for name, one in stated.items()))
+        schema = model(tuple((name, one.kind, _is_learned(content, name)) for name, one in stated.items()))
         checked = schema.model_validate(content)
     except ValidationError as error:
         raise SonotraceError(_first_problem(path, error)) from None
@@ -104,12 +117,14 @@ def load(path: Path = PATH) -> Params:
         names = type(section).model_fields
         sections[str(field.alias)] = Parts({str(one.alias): getattr(section, at) for at, one in names.items()})
     params = Params(**sections)
-    for data_set in params.folds.data_sets:
-        if data_set not in params.train_cnn:
-            raise SonotraceError(
-                f"{path}: folds.data_sets: {data_set} has no part in train_cnn, so it has no folds; remove it there"
-            )
+    for fault in roles.faults(params):
+        raise SonotraceError(f"{path}: {fault}")
     return params
+
+
+def _is_learned(content: Mapping[str, Any], data_set: str) -> bool:
+    parts = (content.get(section) for section in LEARNING)
+    return any(data_set in part for part in parts if isinstance(part, dict))
 
 
 def _read(path: Path) -> Any:
@@ -172,8 +187,8 @@ class _Content(BaseModel):
 
 
 @cache
-def model(data_sets: tuple[tuple[str, str], ...]) -> type[BaseModel]:
-    """Return the model of a file with these data sets, as pairs of name and kind.
+def model(data_sets: tuple[tuple[str, str, bool], ...]) -> type[BaseModel]:
+    """Return the model of a file with these data sets: of each, name, kind, and whether a model learns from it.
 
     Attributes have names of their own, since a data set may be called what pydantic calls a method.
     """
@@ -185,8 +200,8 @@ def model(data_sets: tuple[tuple[str, str], ...]) -> type[BaseModel]:
         # Of an unknown kind the first part will do: it says which kinds there are.
         own = {
             f"part{at}": (parts.get(kind, next(iter(parts.values()))), Field(alias=name))
-            for at, (name, kind) in enumerate(data_sets)
-            if kind in parts or section == "pull"
+            for at, (name, kind, is_learned) in enumerate(data_sets)
+            if section == "pull" or (kind in parts and (is_learned or section not in LEARNING))
         }
         sections[f"section_{section}"] = (
             create_model(section, __config__=config, **own),  # type: ignore[call-overload]
@@ -209,7 +224,11 @@ def _first_problem(path: Path, error: ValidationError) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{path}: {key}: no such parameter; remove it or correct its name{more}"
     if problem["type"] == "missing":
-        return f"{path}: {key}: missing; add it as in the file the project ships{more}"
+        is_cohort = len(parts) == 2 and parts[0] in LEARNING
+        cohort = (
+            f", or remove {parts[1]} from {', '.join(LEARNING)} if it is only to be measured on" if is_cohort else ""
+        )
+        return f"{path}: {key}: missing; add it as in the file the project ships{cohort}{more}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error" and isinstance(problem["input"], dict):
         name, _, message = message.partition(": ")

@@ -9,6 +9,7 @@ from sonotrace.params.section import Device, Section, Seed, Share, Threads
 
 class EvaluateOne(Section):
     model: str
+    trained_on: str
     bootstrap: Annotated[int, Field(ge=100)]
     seed: Seed
     threads: Threads

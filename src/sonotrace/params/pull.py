@@ -86,6 +86,15 @@ class PullPlanes(Section):
     roboflow: RoboflowPlanes
 
 
+class PullOutOfScope(Section):
+    source: Annotated[Literal["incoming"], Field(description="your own files, in data/incoming/<data set>")]
+    kind: Annotated[Literal["out_of_scope"], Field(description="what the labels are: any text, as images are no class")]
+    patient_pattern: Annotated[
+        Pattern, Field(description="finds the patient in the file name; '(?P<patient>.+)': each image is its own")
+    ]
+    incoming: IncomingTable
+
+
 class PullStructures(Section):
     source: Literal["phantom", "incoming", "roboflow"]
     kind: Literal["structures"]

@@ -1,7 +1,8 @@
 """A JSON schema of `params.yaml`, with which editors complete, explain and check it.
 
 `python -m sonotrace.params.schema` writes it, in the top folder of a checkout. Types and limits come from the
-models of the sections; the descriptions are the comments in `params.yaml`, where every value is explained once.
+models of the sections; the descriptions are the comments in `params.yaml`, where every value is explained once, but
+for kinds of data set that the file does not have: their models describe what differs.
 What spans several values, such as fractions that add up to 1, and patterns are checked by `load` alone.
 """
 
@@ -111,7 +112,7 @@ def _describe(
     """Put the first comment there is on each value, and on those below it, into a model's schema."""
     for name, value in made.get("properties", {}).items():
         here = (*above, name)
-        said = next((some[here] for some in remarks if here in some), "")
+        said = value.get("description") or next((some[here] for some in remarks if here in some), "")
         if said:
             value["description"] = said
         reference = value.get("$ref", "").removeprefix("#/$defs/")

@@ -1,16 +1,16 @@
 """The section `split`: who is trained, validated and tested on."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from sonotrace.params.section import Section, Share
+from sonotrace.params.section import Fraction, Section
 
 
 class Fractions(Section):
-    train: Share
-    val: Share
-    test: Share
+    train: Fraction
+    val: Fraction
+    test: Annotated[float, Field(gt=0, le=1)]
 
     @model_validator(mode="after")
     def _add_up(self) -> Self:

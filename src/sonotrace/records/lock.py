@@ -93,6 +93,22 @@ def data_sets(found: Mapping[str, Step]) -> list[str]:
     return [name.removeprefix("pull@") for name in found if name.startswith("pull@")]
 
 
+def learned(found: Mapping[str, Step]) -> list[str]:
+    """Return the names of the data sets that have a model, trained or not; the others are cohorts.
+
+    A cohort has no training, and its evaluation names another data set that the model was trained on.
+    """
+    return [data_set for data_set in data_sets(found) if training(found, data_set) or not _is_cohort(found, data_set)]
+
+
+def _is_cohort(found: Mapping[str, Step], data_set: str) -> bool:
+    for section in ("evaluate", "evaluate_scope"):
+        step = found.get(f"{section}@{data_set}")
+        if step and flat(step.parameters).get(f"{section}.{data_set}.trained_on", data_set) != data_set:
+            return True
+    return False
+
+
 def is_training(stage: str) -> bool:
     """Return whether a stage of this name trains: `train_cnn@planes`, or `train_cnn` in older locks."""
     return stage.startswith("train_")

@@ -22,8 +22,13 @@ def arranged(
     for name, (value, low, high) in found.items():
         score, _, class_name = name.partition(".")
         place = detail[per_class][class_name] if class_name else detail["overall"]
-        place[score] = {"value": _number(value), "low": _number(low), "high": _number(high)}
+        place[score] = figure(value, low, high)
     return headline | counts, detail
+
+
+def figure(value: float, low: float, high: float) -> dict[str, float | None]:
+    """Return a score and the ends of its interval as the files hold them, four decimals."""
+    return {"value": _number(value), "low": _number(low), "high": _number(high)}
 
 
 def files(headline: dict[str, Any], detail: dict[str, Any]) -> dict[str, dict[str, Any]]:

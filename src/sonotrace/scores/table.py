@@ -10,14 +10,20 @@ from rich.table import Table
 from sonotrace.errors import SonotraceError
 from sonotrace.params import load
 from sonotrace.places import METRICS
+from sonotrace.scores.groups import worst_in_words
 
 
 def show() -> None:
-    """Print, for each model, every score with its 95 % interval, overall and by class."""
+    """Print, for each data set, every score with its 95 % interval, overall and by class, and the worst group."""
     console = Console(soft_wrap=True)
-    for data_set in load().data_sets:
+    params = load()
+    for data_set in params.data_sets:
         path = METRICS / f"{data_set}_detail.json"
         console.print(_table(data_set, _read(path)))
+        if data_set in params.evaluate:
+            console.print(
+                f"{data_set}: {worst_in_words(_read(METRICS / f'{data_set}_groups.json'))}\n", highlight=False
+            )
 
 
 def _read(path: Path) -> dict[str, Any]:

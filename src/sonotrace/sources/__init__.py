@@ -39,7 +39,7 @@ class Request:
 
     data_set: str
     kind: str
-    """What its labels are: `planes` or `structures`."""
+    """What its labels are: `planes`, `structures` or `out_of_scope`."""
     origin: Path
     """`data/<source>/<data set>`, pinned by git or DVC."""
     params: Mapping[str, Any]

@@ -44,7 +44,8 @@ def run(data_set: str) -> None:
     write_json(report, REPORTS / data_set / "split.json")
     counts = ", ".join(f"{side} {(table['side'] == side).sum()}" for side in SIDES)
     say(f"split: {table['patient'].nunique()} patients, {data_set} images: {counts}")
-    for warning in warnings(data_set, report):
+    used = {side: counts for side, counts in report.items() if getattr(params.fractions, side) or counts["images"]}
+    for warning in warnings(data_set, used):
         say(f"split: warning: {warning}")
     for line in news(data_set, source, table, last):
         say(f"split: {line}")
@@ -93,9 +94,10 @@ def describe(kind: Kind, table: pd.DataFrame, boxes: pd.DataFrame) -> dict[str, 
 
 
 def warnings(data_set: str, report: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Name the classes that a side has none of."""
+    """Name the classes that a side has none of; a cohort has the test side alone."""
+    remedy = "bring more patients" if len(report) == 1 else f"change split.{data_set}.salt or bring more patients"
     return [
-        f"no {name} on the {side} side of {data_set}; change split.{data_set}.salt or bring more patients"
+        f"no {name} on the {side} side of {data_set}; {remedy}"
         for side, counts in report.items()
         for name, count in counts.items()
         if count == 0

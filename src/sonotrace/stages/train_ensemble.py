@@ -9,7 +9,6 @@ of folds and of seeds) with `metrics/<data set>_folds_detail.json` (with interva
 import numpy as np
 import pandas as pd
 
-from sonotrace import scores
 from sonotrace.models.calibration import calibrated, fit_temperature
 from sonotrace.models.judgement import Judgement
 from sonotrace.params import load
@@ -18,6 +17,7 @@ from sonotrace.places import METRICS, ensemble_model, fold_model, fold_predictio
 from sonotrace.running import environment
 from sonotrace.running.outputs import remove, write_csv, write_json
 from sonotrace.running.progress import native_noise_hidden, say
+from sonotrace.scores.planes import metrics
 from sonotrace.tables import read_table
 
 
@@ -32,7 +32,7 @@ def run(data_set: str) -> None:
     write_csv(found, folder(data_set, "ensemble") / "predictions.csv")
     unseen = found[found["side"] != "test"].reset_index(drop=True)
     said = calibrated_by_others(unseen, names)[["image", "patient", "label", "predicted", *names]]
-    headline, detail = scores.of(kind).metrics(said, unseen, pd.DataFrame(), everything.evaluate[data_set])
+    headline, detail = metrics(said, unseen, pd.DataFrame(), everything.evaluate[data_set])
     spread = _spread(tables, names)
     write_json(headline | spread, METRICS / f"{data_set}_folds.json")
     write_json(detail | spread, METRICS / f"{data_set}_folds_detail.json")
