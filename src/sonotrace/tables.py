@@ -55,8 +55,10 @@ COLUMNS = {
     "copy": Column("id of an augmented copy: IMAGE/NUMBER, from 1"),
     "data_set": Column("the data set that the image is from, or `generated`"),
     "predicted": Column("the class that the model gives the highest probability; a column per class holds them all"),
-    "scope": Column("distance from the training images, as a share of the limit; empty where not measured", "float64"),
-    "in_scope": Column("true, or false where the image is too far from the training images to be given a class"),
+    "scope": Column(
+        "how far the image is beyond the limit of the model, below 0 within it; empty without one", "float64"
+    ),
+    "in_scope": Column("true, or false where the image is too unlike the training images to be given a class"),
 }
 
 IMAGE_COLUMNS = (

@@ -26,10 +26,10 @@ from sonotrace.models.files import write_keras
 PREPARATION = {"width": 32, "height": 32, "aspect": "stretch", "mask_overlays": False}
 NAMES = ["abdomen", "brain"]
 keras.utils.set_random_seed(1)
-layers = [keras.layers.Rescaling(1 / 255), keras.layers.AveragePooling2D(8), keras.layers.Flatten()]
+layers = [keras.layers.Rescaling(1 / 255), keras.layers.AveragePooling2D(4), keras.layers.Flatten()]
 net = keras.Sequential([keras.Input((32, 32, 1)), *layers, keras.layers.Dense(2, "softmax")])
-kernel = np.zeros((16, 2))
-kernel[:8, 0] = kernel[8:, 1] = 0.25
+kernel = np.zeros((64, 2))
+kernel[:32, 0] = kernel[32:, 1] = 0.06
 net.set_weights([kernel, np.zeros(2)])
 random = np.random.default_rng(1)
 

@@ -7,15 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonotrace.models.refusal import COVERAGE, Scope, threshold
+from sonotrace.models.refusal import COVERAGE, DIRECTIONS, Scope, threshold
 
-CENTRES = np.random.default_rng(0).normal(0, 4, (4, 12))
+FEATURES = 64
+CENTRES = 4 * np.eye(FEATURES)[:4]
+KERNEL, BIAS = CENTRES.T.astype(np.float32), np.zeros(4, np.float32)
+"""Of a last layer that knows four classes, one along each of the first four features."""
 
 
-def _features(seed, count=80, move=0.0):
+def _features(seed, count=80, spread=0.3):
     random = np.random.default_rng(seed)
-    labels = np.arange(count) % 4
-    return CENTRES[labels] + random.normal(0, 1, (count, 12)) + move, labels
+    return CENTRES[np.arange(count) % 4] + random.normal(0, spread, (count, FEATURES))
+
+
+def _scope(features):
+    return Scope.fit(features, KERNEL, BIAS)
 
 
 @given(st.lists(st.floats(0, 100), min_size=19, max_size=300))
@@ -36,33 +42,40 @@ def test_the_threshold_keeps_its_share_of_further_images_on_average():
 
 
 @given(st.integers(0, 1000))
-def test_images_of_another_kind_score_higher_than_held_out_images_of_the_known_classes(seed):
-    scope = Scope.fit(*_features(seed))
-    held_out, labels = _features(seed + 1)
-    others = scope.score(held_out + np.random.default_rng(seed).choice([-8.0, 8.0], 12))
-    assert others.min() > np.median(scope.score(held_out))
-    assert scope.score(CENTRES[labels]).max() < np.median(scope.score(held_out))
+def test_features_in_other_directions_score_higher_than_held_out_images(seed):
+    scope, held_out = _scope(_features(seed)), _features(seed + 1)
+    elsewhere = held_out + 4 * np.eye(FEATURES)[40]
+    assert (scope.score(elsewhere) > scope.score(held_out)).mean() > 0.9
+    assert np.median(scope.score(elsewhere)) > threshold(scope.score(held_out))
 
 
-@pytest.mark.parametrize("count", [8, 80])
-def test_it_is_learned_from_fewer_images_than_features_too(count):
-    scope = Scope.fit(*_features(3, count))
-    known, _ = _features(4)
-    assert np.isfinite(scope.score(known)).all()
-    assert np.median(scope.score(known + 8)) > np.median(scope.score(known))
+@given(st.integers(0, 1000))
+def test_images_between_two_classes_score_higher_than_clear_ones(seed):
+    scope = _scope(_features(seed))
+    between = (CENTRES + np.roll(CENTRES, 1, axis=0)) / 2
+    assert scope.score(between).min() > scope.score(CENTRES).max()
 
 
-def test_features_that_do_not_vary_and_classes_without_images_are_no_obstacle():
-    features, labels = _features(5)
-    features[:, 3] = 7.0
-    scope = Scope.fit(features[labels != 2], labels[labels != 2])
-    assert np.isfinite(scope.score(features)).all()
-    assert np.isfinite(Scope.fit(np.ones((6, 3)), np.arange(6) % 2).score(np.ones((2, 3)))).all()
+def test_a_virtual_class_is_as_large_as_the_others_on_the_training_images():
+    features = _features(2)
+    scope = _scope(features)
+    assert scope.scale * scope.outside(features).mean() == pytest.approx(
+        scope.logits(features).max(axis=1).mean(), 1e-3
+    )
+    shifted = Scope.fit(features, KERNEL + np.float32(3), BIAS - np.float32(5))
+    assert shifted.score(features) == pytest.approx(scope.score(features), abs=1e-3), "probabilities are the same too"
+
+
+@pytest.mark.parametrize("count", [2, DIRECTIONS, 200])
+def test_it_is_learned_from_few_images_too_and_from_features_that_do_not_vary(count):
+    assert np.isfinite(_scope(_features(3, count)).score(_features(4))).all()
+    assert np.isfinite(_scope(np.ones((count, FEATURES))).score(_features(4))).all()
+    assert np.isfinite(_scope(_features(5)).score(np.zeros((2, FEATURES)))).all()
 
 
 def test_it_comes_back_from_its_arrays():
-    features, labels = _features(6)
-    scope = Scope.fit(features.astype(np.float32), labels)
+    features = _features(6).astype(np.float32)
+    scope = _scope(features)
     arrays = scope.arrays()
     assert all(array.dtype == np.float32 for array in arrays.values())
     assert (Scope.from_arrays(arrays).score(features) == scope.score(features)).all()

@@ -25,7 +25,7 @@ class Classifier:
     preparation = PREPARATION
 
     def answers(self, images):
-        scope = np.array([1.25 if image[0, 0] == FAR else 0.5 for image in images])
+        scope = np.array([0.25 if image[0, 0] == FAR else -0.5 for image in images])
         return Answers(np.tile([0.1, 0.6, 0.2, 0.1], (len(images), 1)), scope)
 
 
@@ -69,8 +69,8 @@ def test_in_words(predicted):
 @pytest.mark.parametrize("in_all_planes", [False, True])
 def test_as_json_and_searched_only_if_all_planes_are(predicted, in_all_planes):
     far, near = map(json.loads, predicted(as_json=True, in_all_planes=in_all_planes).out.splitlines())
-    assert (far["plane"], far["reason"], far["scope"]) == (None, "none of the four planes", 1.25)
-    assert (near["plane"], near["reason"], near["scope"]) == ("brain", None, 0.5)
+    assert (far["plane"], far["reason"], far["scope"]) == (None, "none of the four planes", 0.25)
+    assert (near["plane"], near["reason"], near["scope"]) == ("brain", None, -0.5)
     assert far["probabilities"] == near["probabilities"] == dict(zip(PLANES, (0.1, 0.6, 0.2, 0.1), strict=True))
     assert (far["structures_searched"], near["structures_searched"]) == (in_all_planes, True)
     assert (len(far["structures"]), len(near["structures"])) == (in_all_planes, 1)

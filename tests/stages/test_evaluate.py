@@ -44,10 +44,10 @@ def prepared(work, set_param):
     return work
 
 
-def _model(order, mistaken=(), refused="femur", far=0.5, content=b"model"):
+def _model(order, mistaken=(), refused="femur", far=-0.5, content=b"model"):
     """Make a classifier that tells planes by their grey level and gives them in `order`.
 
-    Images of the plane `refused` are `far` from the training images.
+    Images of the plane `refused` are `far` beyond the limit.
     """
     expected = content
 
@@ -62,7 +62,7 @@ def _model(order, mistaken=(), refused="femur", far=0.5, content=b"model"):
             for row, image in zip(found, images, strict=True):
                 plane = next(name for name, level in LEVELS.items() if level == image[0, 0])
                 row[order.index("thorax" if plane in mistaken else plane)] = 0.7
-            return Answers(found, np.array([far if image[0, 0] == LEVELS[refused] else 0.5 for image in images]))
+            return Answers(found, np.array([far if image[0, 0] == LEVELS[refused] else -0.5 for image in images]))
 
     return Model
 
@@ -106,7 +106,7 @@ def test_headline_and_detail_agree_and_count_the_test_side(prepared, monkeypatch
         assert figure["low"] <= figure["value"] <= figure["high"]
 
 
-@pytest.mark.parametrize(("far", "share"), [(1.5, 4 / 6), (1.0, 1), (np.nan, 1)])
+@pytest.mark.parametrize(("far", "share"), [(0.5, 4 / 6), (0.0, 1), (np.nan, 1)])
 def test_images_beyond_the_limit_are_out_of_scope_and_scored_like_the_others(prepared, monkeypatch, far, share):
     monkeypatch.setattr(classifier, "PlaneClassifier", _model(PLANES, far=far))
     run("planes", b"model")

@@ -32,12 +32,12 @@ class Answers:
     probabilities: NDArray[np.float64]
     """Calibrated, shape (n, classes)."""
     scope: NDArray[np.float64]
-    """Distance from the training images as a share of the limit, shape (n,); NaN from a classifier that has none."""
+    """How far each image is beyond the limit, below 0 within it, shape (n,); NaN from a classifier that has none."""
 
     @property
     def in_scope(self) -> NDArray[np.bool_]:
         """Return which images are within the limit, shape (n,); all of them where there is none."""
-        return ~(self.scope > 1)
+        return ~(self.scope > 0)
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Judgement:
     temperature: float = 1.0
     scope: Scope | None = None
     limit: float = math.inf
-    """The greatest distance at which an image is given a class."""
+    """The greatest score at which an image is given a class."""
 
     def answers(self, outputs: Outputs) -> Answers:
         """Return what to say, given a net's outputs."""
         probabilities = calibrated(outputs.probabilities, self.temperature)
         if self.scope is None:
             return Answers(probabilities, np.full(len(probabilities), np.nan))
-        return Answers(probabilities, (self.scope.score(outputs.features) / self.limit).round(6))
+        return Answers(probabilities, (self.scope.score(outputs.features) - self.limit).round(6))
 
     def entry(self) -> dict[str, float]:
         """Return the numbers, for the entry of a model file; empty where nothing was fitted."""

@@ -13,12 +13,12 @@ from sonotrace.models.refusal import Scope, threshold
 from sonotrace.running.progress import native_noise_hidden, say
 
 BATCH = 32
-_LEAST_LIMIT = 1e-6
-"""Least limit, which distances are divided by."""
+_DECIMALS = 5
+"""Of the limit."""
 
 
 def fit(data_set: str, model: Any, train: Sequence[Example], val: Sequence[Example], names: Sequence[str]) -> Judgement:
-    """Fit the temperature and the limit on `val`, the distance on `train`, and say on one line what is doubtful.
+    """Fit the temperature and the limit on `val`, the scope on `train`, and say on one line what is doubtful.
 
     Both are shown as prepared, without augmentation. `names` are the classes in the order of the outputs.
     With fewer validation images than `calibration.LEAST_IMAGES` nothing is fitted.
@@ -39,9 +39,9 @@ def fit(data_set: str, model: Any, train: Sequence[Example], val: Sequence[Examp
             f"more image could be of any class; for a better estimate {remedy}"
         )
     temperature = fit_temperature(held_out.probabilities, labels)
-    scope = Scope.fit(seen.features, _numbers(train, names))
-    limit = max(threshold(scope.score(held_out.features)), _LEAST_LIMIT)
-    say(f"train_cnn: temperature {temperature:.3f}, limit of the distance {limit:.3f}, from {len(val)} images")
+    scope = Scope.fit(seen.features, *model.layers[-1].get_weights())
+    limit = round(threshold(scope.score(held_out.features)), _DECIMALS)
+    say(f"train_cnn: temperature {temperature:.3f}, limit of the scope {limit:.3f}, from {len(val)} images")
     return Judgement(temperature, scope, limit)
 
 

@@ -42,7 +42,7 @@ class Prediction:
     probabilities: dict[str, float] = field(default_factory=dict)
     """Of each plane, even where none is named."""
     scope: float | None = None
-    """Distance from the training images as a share of the limit; None where the classifier has no limit."""
+    """How far the image is beyond the limit, below 0 within it; None where the classifier has none."""
     structures: list[Found] = field(default_factory=list)
     structures_searched: bool = False
     """False where there is no structure detector, or the plane is not one that shows the structures."""
