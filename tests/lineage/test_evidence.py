@@ -16,7 +16,8 @@ from sonotrace.lineage.form import plain
 from sonotrace.lineage.origins import of_file
 from sonotrace.lineage.people import of_person
 from sonotrace.lineage.verify import problems
-from sonotrace.records.history import History
+from sonotrace.patients.folds import fold_of
+from sonotrace.records.history import History, folder_md5
 from sonotrace.records.last import LastCommit
 
 MODEL = Path("models/planes.keras")
@@ -184,3 +185,54 @@ def test_the_json_has_what_it_had_before_modules_were_parted(recorded):
     assert {"patient", "unseen", "held", "models", "notes"} <= person.keys()
     assert {"data_set", "split_md5", "sides", "commits"} <= person["held"][0].keys()
     assert person["models"][0]["uses"] == ["trained on"]
+
+
+SALT = "planes-2"
+
+
+def _with_folds(top):
+    """Record two folds of the planes, their nets as one, and one net that learnt from them."""
+    models = top / "models/folds/planes"
+    models.mkdir(parents=True)
+    split = {"path": SPLIT.as_posix(), "md5": _md5(top / SPLIT)}
+    folds = {"folds.numbers": [1, 2], "split.planes.salt": SALT}
+
+    def stage(path, deps, params):
+        path.write_text(path.name)
+        out = {"path": path.relative_to(top).as_posix(), "md5": _md5(path)}
+        return {"cmd": "x", "deps": deps, "params": {"params.yaml": params}, "outs": [out]}
+
+    def change(stages):
+        members = {}
+        for fold in (1, 2):
+            stages[f"train_cnn_fold@planes-{fold}-1"] = stage(models / f"{fold}-1.keras", [split], folds)
+            members[f"{fold}-1.keras"] = _md5(models / f"{fold}-1.keras")
+        folder = {"path": "models/folds/planes", "md5": folder_md5(members)}
+        stages["train_ensemble@planes"] = stage(top / "models/planes_ensemble.keras", [folder, split], {})
+
+    _relock(top, change)
+    commit(top)
+
+
+def _md5(path):
+    return subprocess.run(["md5sum", path], capture_output=True, text=True, check=True).stdout.split()[0]
+
+
+def test_a_folds_net_is_said_to_have_held_its_own_patients_out(recorded):
+    _with_folds(recorded)
+    own = fold_of(PATIENT, SALT, 2)
+    sides = {use.path: use.sides for use in of_person("patient", PATIENT, recorded).models}
+    assert sides[f"models/folds/planes/{own}-1.keras"] == ["held out"]
+    assert sides[f"models/folds/planes/{3 - own}-1.keras"] == ["train"]
+    assert sides["models/planes_ensemble.keras"] == ["train"]
+    image = of_person("image", f"Patient{PATIENT}_Plane3", recorded).models
+    assert {use.path: use.sides for use in image} == sides
+
+
+def test_the_nets_of_all_folds_are_among_the_origins_of_what_was_made_of_them(recorded, capsys):
+    _with_folds(recorded)
+    (origin,) = of_file(recorded / "models/planes_ensemble.keras", recorded).origins
+    steps = [step.stage for step in origin.steps]
+    assert steps[:3] == ["train_ensemble@planes", "train_cnn_fold@planes-1-1", "train_cnn_fold@planes-2-1"]
+    assert {"split@planes", "pull@planes"} <= set(steps)
+    _said(recorded, capsys, patient=PATIENT)

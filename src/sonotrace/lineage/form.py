@@ -10,7 +10,7 @@ from sonotrace.lineage.people import PersonLineage
 from sonotrace.records.history import Commit
 from sonotrace.records.lock import Step, flat
 
-USES = {"train": "trained on", "val": "tuned on", "test": "tested on"}
+USES = {"train": "trained on", "val": "tuned on", "test": "tested on", "held out": "held out"}
 """Side -> what a model did with its images, in the words that `uses` has always had."""
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sonotrace.lineage.evidence import Evidence, Rows, split_table
+from sonotrace.patients.folds import fold_of
 from sonotrace.patients.pseudonyms import CHECK, VARIABLE, Pseudonyms, has_check_value
 from sonotrace.records.history import Commit, Lock
-from sonotrace.records.lock import Link, Step, data_sets, models
+from sonotrace.records.lock import Link, Step, data_sets, flat, models
 
-SIDES = ("train", "val", "test")
+HELD_OUT = "held out"
+"""Not a side of a split: the fold that a net of a cross-validation was not trained on."""
+SIDES = ("train", "val", "test", HELD_OUT)
 
 
 @dataclass
@@ -34,7 +37,7 @@ class ModelUse:
     md5: str
     data_set: str
     sides: list[str]
-    """Those that have them: `train`, `val`, and `test` if the model was tested on that split."""
+    """Those that have them: `train`, `val`, and `test` if the model was tested on that split; or HELD_OUT."""
     commits: list[Commit] = field(default_factory=list)
     is_uncommitted: bool = False
 
@@ -70,6 +73,7 @@ def of_person(column: str, value: str, repo: Path) -> PersonLineage:
     evidence = Evidence(repo)
     names, unasked = names_of(value, evidence.history.top) if column == "patient" else ({value}, [])
     tables: dict[tuple[str, str], dict[str, list[str]] | None] = {}
+    patients: dict[tuple[str, str], set[str]] = {}
     held: dict[tuple[str, str], Appearance] = {}
     known: dict[str, ModelUse] = {}
     for lock in evidence.history.locks:
@@ -77,13 +81,15 @@ def of_person(column: str, value: str, repo: Path) -> PersonLineage:
         for data_set, split in _splits(steps):
             table = split.path, split.md5
             if table not in tables:
-                tables[table] = _by_side(evidence.store.table(split), column, names)
+                rows = evidence.store.table(split)
+                tables[table] = _by_side(rows, column, names)
+                patients[table] = {row["patient"] for row in rows or () if row[column] in names}
             sides = tables[table]
             if not sides:
                 continue
             _note(held.setdefault(table, Appearance(data_set, split.md5, sides)), lock)
             for model, known_sides in _models(steps, split):
-                own = sides.keys() & known_sides
+                own = _learned(steps[model.made_by], sides.keys() & known_sides, patients[table])
                 if own:
                     use = known.setdefault(model.md5, ModelUse(model.path, model.md5, data_set, []))
                     use.sides = [side for side in SIDES if side in own.union(use.sides)]
@@ -143,6 +149,21 @@ def _models(steps: Mapping[str, Step], split: Link) -> Iterator[tuple[Link, set[
             known.add("test")
         if known:
             yield made, known
+
+
+def _learned(step: Step, sides: set[str], patients: set[str]) -> set[str]:
+    """Return what a model is to those sides: folds are dealt from train and val alike, and one of them is held out."""
+    stage, _, item = step.stage.partition("@")
+    if stage not in ("train_cnn_fold", "train_ensemble", "train_distilled") or not sides & {"train", "val"}:
+        return sides
+    own = "train"
+    if stage == "train_cnn_fold":
+        data_set, fold, _ = item.split("-")
+        parameters = flat(step.parameters)
+        count, salt = len(parameters["folds.numbers"]), str(parameters[f"split.{data_set}.salt"])
+        if all(fold_of(patient, salt, count) == int(fold) for patient in patients):
+            own = HELD_OUT
+    return sides - {"train", "val"} | {own}
 
 
 def _reads(step: Step, read: Link) -> bool:

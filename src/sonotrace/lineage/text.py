@@ -6,14 +6,14 @@ from typing import Any
 
 from sonotrace.lineage.evidence import Rows
 from sonotrace.lineage.origins import FileLineage, Origin
-from sonotrace.lineage.people import SIDES, PersonLineage
+from sonotrace.lineage.people import HELD_OUT, SIDES, PersonLineage
 from sonotrace.records.history import Commit
 from sonotrace.records.lock import Link, Step, flat, is_training, text
 
 SHOWN = 12
 """Commits that are written out; more are counted."""
 UNCOMMITTED = "not committed yet: only the dvc.lock of the workspace names it"
-WORDS = {"train": "trained on", "val": "validated on", "test": "tested on"}
+WORDS = {"train": "trained on", "val": "validated on", "test": "tested on", HELD_OUT: "held out"}
 
 
 def file_lines(answer: FileLineage) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from sonotrace.errors import SonotraceError
+from sonotrace.records.history import folder_md5
 
 CODE = "src/"
 _STAGE = re.compile(rb"^  ([^\s:]+):\n", re.MULTILINE)
@@ -67,15 +68,24 @@ def _parsed(text: bytes) -> Any:
 
 
 def steps(lock: Mapping[str, Any]) -> dict[str, Step]:
-    """Return stage -> what the lock says of it, in the lock's order."""
+    """Return stage -> what the lock says of it, in the lock's order.
+
+    A folder that a stage read, and that is no stage's own, is given as the outputs of stages that it consists of.
+    """
     entries: dict[str, Any] = lock.get("stages") or {}
-    makers = {(out["path"], out["md5"]): name for name, entry in entries.items() for out in entry.get("outs", [])}
+    makers = {
+        (out["path"], out["md5"]): name
+        for name, entry in entries.items()
+        for out in entry.get("outs", [])
+        if "md5" in out
+    }
     found = {}
     for name, entry in entries.items():
+        deps = [(dep["path"], dep["md5"]) for dep in entry.get("deps", []) if "md5" in dep]
         read = [
-            Link(dep["path"], dep["md5"], makers.get((dep["path"], dep["md5"]), ""))
-            for dep in entry.get("deps", [])
-            if "md5" in dep
+            Link(path, md5, makers.get((path, md5), ""))
+            for dep in deps
+            for path, md5 in ([dep] if dep in makers else _members(*dep, makers) or [dep])
         ]
         found[name] = Step(
             name,
@@ -86,6 +96,13 @@ def steps(lock: Mapping[str, Any]) -> dict[str, Step]:
             [Link(out["path"], out["md5"], name) for out in entry.get("outs", []) if "md5" in out],
         )
     return found
+
+
+def _members(folder: str, md5: str, makers: Mapping[tuple[str, str], str]) -> list[tuple[str, str]]:
+    """Return the outputs below a folder, if they are all that it held."""
+    below = [out for out in makers if md5.endswith(".dir") and out[0].startswith(f"{folder}/")]
+    whole = {path.removeprefix(f"{folder}/"): own for path, own in below}
+    return sorted(below) if below and folder_md5(whole) == md5 else []
 
 
 def data_sets(found: Mapping[str, Step]) -> list[str]:
