@@ -49,11 +49,12 @@ def test_features_in_other_directions_score_higher_than_held_out_images(seed):
     assert np.median(scope.score(elsewhere)) > threshold(scope.score(held_out))
 
 
-@given(st.integers(0, 1000))
-def test_images_between_two_classes_score_higher_than_clear_ones(seed):
-    scope = _scope(_features(seed))
-    between = (CENTRES + np.roll(CENTRES, 1, axis=0)) / 2
-    assert scope.score(between).min() > scope.score(CENTRES).max()
+@given(st.integers(0, 1000), st.floats(0.1, 0.9))
+def test_the_less_certain_the_classes_the_higher_the_score(seed, share):
+    """Shorter features have smaller logits and the same direction."""
+    scope, held_out = _scope(_features(seed)), _features(seed + 1)
+    assert scope.outside(share * held_out) == pytest.approx(scope.outside(held_out))
+    assert (scope.score(share * held_out) > scope.score(held_out)).all()
 
 
 def test_a_virtual_class_is_as_large_as_the_others_on_the_training_images():
