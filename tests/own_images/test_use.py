@@ -307,6 +307,8 @@ def test_boxes_are_counted_by_structure(tmp_path_factory, capsys):
         (["planes", "mine"], "cannot ask without a terminal; add --yes"),
         (["third", "mine", "--yes"], "third: no such data set here; params.yaml has planes, structures"),
         (["planes", "--phantom", "-S", "epochs", "--yes"], "not KEY=VALUE"),
+        (["abroad", "--phantom", "--cohort", "planes", "--yes"], "--phantom and --cohort exclude each other"),
+        (["planes", "mine", "--cohort", "planes", "--yes"], "pull.planes: is there already; leave out --cohort"),
     ],
 )
 def test_the_command_line_refuses_what_it_cannot_mean(arguments, message):
@@ -321,3 +323,23 @@ def test_the_command_line_goes_to_own_images_and_back(offered):
         assert CliRunner().invoke(app, ["use", "planes", *arguments]).exit_code == 0
     assert Path("params.yaml").read_bytes() == shipped
     assert (IN_PLACE / "image_label.csv").is_file()
+
+
+def test_a_cohort_is_added_checked_and_put_in_place_and_can_be_replaced(tmp_path, capsys):
+    for seed, plane in enumerate(PLANES):
+        write_image(tmp_path / "abroad" / plane / f"site7_{plane}_1.png", seed)
+    pattern = "pull.abroad.patient_pattern=^(?P<patient>site[0-9]+)_"
+    before = Path("params.yaml").read_text()
+    use("abroad", tmp_path / "abroad", dataclasses.replace(YES, settings=[pattern], cohort="planes", dry_run=True))
+    assert Path("params.yaml").read_text() == before
+    use("abroad", tmp_path / "abroad", dataclasses.replace(YES, settings=[pattern], cohort="planes"))
+    params = load()
+    assert params.learned == ["planes", "structures"]
+    assert (params.evaluate["abroad"].trained_on, params.pull["abroad"].source) == ("planes", "incoming")
+    assert len(list(Path("data/incoming/abroad").rglob("*.png"))) == len(PLANES)
+    assert "train, val or test may end up with none" not in capsys.readouterr().out
+    write_image(tmp_path / "abroad/brain/site8_brain_1.png", seed=9)
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "Abroad")
+    use("abroad", tmp_path / "abroad", dataclasses.replace(YES, replace=True))
+    assert len(list(Path("data/incoming/abroad").rglob("*.png"))) == len(PLANES) + 1

@@ -15,6 +15,15 @@ def use(
         Path | None, typer.Argument(help="Your images: a folder, a zip or tar file, or an export.", show_default=False)
     ] = None,
     phantom: Annotated[bool, typer.Option("--phantom", help="Go back to the drawn images.")] = False,
+    cohort: Annotated[
+        str,
+        typer.Option(
+            "--cohort",
+            metavar="TRAINED_ON",
+            help="Add a new data set to measure the model of TRAINED_ON on; nothing is trained on it.",
+            show_default=False,
+        ),
+    ] = "",
     set_param: Annotated[
         list[str] | None,
         typer.Option("--set-param", "-S", metavar="KEY=VALUE", help="Set a parameter besides, as in dvc exp run."),
@@ -29,9 +38,11 @@ def use(
 
     if phantom == (path is not None):
         raise SonotraceError(f"use {data_set}: name your images, or give --phantom for the drawn ones")
+    if phantom and cohort:
+        raise SonotraceError(f"use {data_set}: --phantom and --cohort exclude each other; a cohort has its own images")
     if not (yes or dry_run or sys.stdin.isatty()):
         raise SonotraceError(f"use {data_set}: cannot ask without a terminal; add --yes, or --dry-run to only look")
-    wishes = Wishes(set_param or [], replace, dry_run, lambda: yes or typer.confirm("Go on?"))
+    wishes = Wishes(set_param or [], replace, dry_run, lambda: yes or typer.confirm("Go on?"), cohort)
     if path is None:
         use_phantom(data_set, wishes)
     else:

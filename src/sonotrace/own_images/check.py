@@ -44,6 +44,8 @@ class Findings:
     out_of_scope: pd.DataFrame
     refusal: str
     """Why validate refused it all, or empty."""
+    is_cohort: bool = False
+    """Whether the images are only measured on."""
 
     def report(self) -> Iterator[str]:
         """Yield what a person should know, one line each."""
@@ -111,12 +113,13 @@ class Findings:
         patients = self.accepted["patient"].nunique()
         absent = [name for name, number in self._classes().items() if number == 0] if patients else []
         if absent:
-            yield f"no {'box' if self.kind.has_boxes else 'image'} of {', '.join(absent)}; a model cannot learn it"
-        if 0 < patients < FEW:
+            missed = "nothing is measured on it" if self.is_cohort else "a model cannot learn it"
+            yield f"no {'box' if self.kind.has_boxes else 'image'} of {', '.join(absent)}; {missed}"
+        if 0 < patients < FEW and not self.is_cohort:
             yield f"only {patients} patients; train, val or test may end up with none"
         if patients > 1 and patients == len(self.accepted):
             yield f"every image has a patient of its own; check pull.{self.data_set}.patient_pattern"
-        if (self.accepted["official_split"] != "").any():
+        if (self.accepted["official_split"] != "").any() and not self.is_cohort:
             yield (
                 "the data set has a split of its own, which is not used; "
                 f"-S split.{self.data_set}.use_official=true uses it"
@@ -158,6 +161,7 @@ def check(data_set: str, images: Path, shown: Path, parameters: str, scratch: Pa
             quarantine,
             read_table(at / "out_of_scope.csv"),
             refusal,
+            data_set not in intended.learned,
         )
 
 

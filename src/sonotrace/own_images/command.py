@@ -8,10 +8,10 @@ from typing import Any
 
 from sonotrace.errors import SonotraceError
 from sonotrace.labels.planes import is_label_table
-from sonotrace.own_images import edits, presets
+from sonotrace.own_images import cohort, edits, presets
 from sonotrace.own_images.check import check
 from sonotrace.own_images.placing import Offer, is_missing, open_offer, placed, target_of, track
-from sonotrace.params import PATH, load
+from sonotrace.params import LEARNING, PATH, Params, load
 from sonotrace.places import STATE
 from sonotrace.running.outputs import scratch, write_bytes
 from sonotrace.running.progress import say
@@ -29,6 +29,8 @@ class Wishes:
     """Whether to stop after the check."""
     confirm: Callable[[], bool]
     """Asks whether to go on."""
+    cohort: str = ""
+    """For a new data set that is only measured on: the data set that the model to measure learned from."""
 
 
 def use(data_set: str, path: Path, wishes: Wishes) -> None:
@@ -36,12 +38,17 @@ def use(data_set: str, path: Path, wishes: Wishes) -> None:
 
     Raises SonotraceError, and changes nothing, where they cannot be used.
     """
-    kind = load().kind(data_set).name
-    old = edits.read()
+    given = edits.read()
     with scratch(STATE / f"use-{data_set}") as work:
+        old = cohort.added(given, data_set, wishes.cohort) if wishes.cohort else given
+        params = edits.check(old, work)
+        kind = params.kind(data_set).name
         offer = open_offer(path, work / "files")
         chosen = edits.parsed(old, wishes.settings)
-        values = presets.real(data_set, kind) | _table(data_set, offer, chosen) | chosen
+        values = presets.real(data_set, kind)
+        if data_set not in params.learned:
+            values = {key: value for key, value in values.items() if not key.startswith(LEARNING)}
+        values |= _table(data_set, params, offer, chosen) | chosen
         new = edits.changed(old, values)
         edits.check(new, work)
         say(f"check: {path}, as {data_set}; nothing is changed yet")
@@ -58,7 +65,7 @@ def use(data_set: str, path: Path, wishes: Wishes) -> None:
             say(f"files: copied to {target_of(data_set)}, and `dvc add`")
         if not push:
             say("files: DICOM files name their patients, so `push: false` keeps them from every remote")
-        _show(data_set, old, new)
+        _show(data_set, given, new)
         if wishes.dry_run or not wishes.confirm():
             say("use: nothing was changed")
             return
@@ -89,10 +96,10 @@ def use_phantom(data_set: str, wishes: Wishes) -> None:
         say(f"`sonotrace use {data_set} {target_of(data_set)}` goes back to your own images, which stay there.")
 
 
-def _table(data_set: str, offer: Offer, chosen: dict[str, Any]) -> dict[str, str]:
+def _table(data_set: str, params: Params, offer: Offer, chosen: dict[str, Any]) -> dict[str, str]:
     """Return the parameter that names the label table, where the data set has one and it is called otherwise."""
     key = f"pull.{data_set}.incoming.table"
-    named = getattr(load().pull[data_set].incoming, "table", None)
+    named = getattr(params.pull[data_set].incoming, "table", None)
     if named is None or key in chosen:
         return {}
     tables = sorted({file.name for file in offer.folder.rglob("*.csv") if is_label_table(file)})

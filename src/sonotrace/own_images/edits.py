@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from sonotrace.errors import SonotraceError
-from sonotrace.params import PATH, load
+from sonotrace.params import PATH, Params, load
 from sonotrace.running.outputs import write_bytes
 
 
@@ -40,12 +40,15 @@ def changed(text: str, values: Mapping[str, Any]) -> str:
     return text
 
 
-def check(text: str, scratch: Path) -> None:
-    """Raise SonotraceError where `text` is not a good params.yaml; it is written to `scratch` for that."""
+def check(text: str, scratch: Path) -> Params:
+    """Return the parameters of the text of a params.yaml, which is written to `scratch` for that.
+
+    Raises SonotraceError where it is not a good one.
+    """
     path = scratch / PATH
     write_bytes(text.encode(), path)
     try:
-        load(path)
+        return load(path)
     except SonotraceError as error:
         raise SonotraceError(str(error).replace(str(path), str(PATH))) from None
 

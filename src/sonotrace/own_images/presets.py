@@ -37,6 +37,7 @@ REAL: dict[str, dict[str, Any]] = {
         "train_yolo.batch": 16,
         "train_yolo.nominal_batch": 64,
     },
+    "out_of_scope": {},
 }
 """For real images."""
 
@@ -81,6 +82,7 @@ DRAWN: dict[str, dict[str, Any]] = {
         "train_yolo.batch": 4,
         "train_yolo.nominal_batch": 4,
     },
+    "out_of_scope": {},
 }
 """As shipped, for drawn images: all that is in REAL, and what `sonotrace use` may ask to be set for real images."""
 
