@@ -94,8 +94,8 @@ def one_hot(labels: list[str], names: Sequence[str]) -> NDArray[np.float32]:
     return np.eye(len(names), dtype=np.float32)[[names.index(label) for label in labels]]
 
 
-def training_batches(train: Sequence[Example], names: Sequence[str], batch: int, seed: int) -> Any:
-    """Return a Keras data set of all batches; images (batch, height, width, 1), planes one-hot."""
+def training_batches(train: Sequence[Example], names: Sequence[str], batch: int, seed: int, first_step: int = 0) -> Any:
+    """Return a Keras data set of all batches from `first_step` on; images (batch, height, width, 1), planes one-hot."""
     from keras.utils import PyDataset
 
     view_count = max(len(example.views) for example in train)
@@ -106,7 +106,7 @@ def training_batches(train: Sequence[Example], names: Sequence[str], batch: int,
         num_batches = None
 
         def __getitem__(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            chosen, turns = schedule(step, len(train), view_count, batch, seed)
+            chosen, turns = schedule(first_step + step, len(train), view_count, batch, seed)
             rows = [train[index] for index in chosen]
             shown = [row.views[turn % len(row.views)] for row, turn in zip(rows, turns, strict=True)]
             return stack(shown), targets(rows, names)

@@ -1,5 +1,6 @@
 """Train a plane classifier (Keras), and ask one; the stages that train and `audit-labels` share this code."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sonotrace.models import checkpoint, examples
+from sonotrace.models.checkpoint import Best, Checkpoint, Progress, variables_of
 from sonotrace.models.examples import Example, View, class_weights, stack, training_batches, validation_batches
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.train_cnn import TrainCnn
@@ -49,33 +52,46 @@ def trained(
     """Train a Keras model on `train`, with the classes `names` in the order of its outputs.
 
     With `val`, the weights are those of the epoch with the least validation loss, without, those of the
-    last. `log` takes the figures of each epoch (`progress.epoch_log`). Call `start` first.
+    last. `log` takes the figures of each epoch (`progress.epoch_log`). A training that was stopped goes on after
+    its last whole epoch, and ends as if it had not been stopped. Call `start` first.
     """
-    import keras
-
-    from sonotrace.models.cnn import build
+    from sonotrace.models import cnn, efficientnet, weights
 
     batch = min(params.batch, len(train))
     per_epoch = len(train) // batch
     steps = per_epoch * params.epochs
-    model = build(f"train_cnn.{data_set}", params, preparation.width, preparation.height, names, steps)
-    best = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=params.epochs, restore_best_weights=True)
+    model = cnn.build(f"train_cnn.{data_set}", params, preparation.width, preparation.height, names, steps)
+    code = [cnn, efficientnet, weights, examples, checkpoint, sys.modules[__name__]]
+    key = checkpoint.key_of(code, [train, val], (params, preparation, list(names)))
+    kept = checkpoint.Checkpoint(f"{data_set} {what}", key)
+    progress = kept.read()
+    done = len(progress.history)
+    if done:
+        say(f"{what}: goes on after epoch {done} of {params.epochs}")
+        for variable, value in zip(checkpoint.variables_of(model), progress.state, strict=True):
+            variable.assign(value)
+        for values in progress.history:
+            _note(log, values)
     with bar(what, steps) as advance:
-        history = model.fit(
-            training_batches(train, names, batch, params.seed),
+        advance(done * per_epoch)
+        model.fit(
+            training_batches(train, names, batch, params.seed, first_step=done * per_epoch),
             steps_per_epoch=per_epoch,
+            initial_epoch=done,
             epochs=params.epochs,
             validation_data=validation_batches(val, names, params.batch) if val else None,
             class_weight=class_weights([example.label for example in train], names) if params.class_weights else None,
-            callbacks=[*([best] if val else []), _reporter(what, log, advance, params.epochs)],
+            callbacks=[_reporter(what, log, advance, params.epochs, progress, kept)],
             shuffle=False,
             verbose=0,
         )
+    kept.clear()
+    best = progress.best
     if not val:
         return Trained(model, {})
-    say(f"{what}: epoch {best.best_epoch + 1} validates best, with loss {best.best:.3f}")
-    accuracy = history.history["val_accuracy"][best.best_epoch]
-    return Trained(model, {"loss": round(float(best.best), 4), "accuracy": round(float(accuracy), 4)})
+    model.set_weights(best.weights)
+    say(f"{what}: epoch {best.epoch + 1} validates best, with loss {best.loss:.3f}")
+    return Trained(model, {"loss": round(best.loss, 4), "accuracy": round(best.accuracy, 4)})
 
 
 def set_up(data_set: str, params: TrainCnn) -> None:
@@ -106,7 +122,7 @@ def set_up(data_set: str, params: TrainCnn) -> None:
     if params.device == "gpu":
         environment.require_gpu(f"train_cnn.{data_set}", gpus > 0)
     if params.mixed_precision and gpus:
-        keras.config.set_dtype_policy("mixed_float16")
+        keras.config.set_dtype_policy("mixed_bfloat16")
 
 
 def start_anew(seed: int) -> None:
@@ -131,22 +147,35 @@ def probabilities(model: Any, shown: Sequence[View], flips: bool = False) -> NDA
     return np.concatenate(found).astype(np.float64)
 
 
-def _reporter(what: str, log: Any, advance: Any, epochs: int) -> Any:
+def _reporter(what: str, log: Any, advance: Any, epochs: int, progress: Progress, kept: Checkpoint) -> Any:
     import keras
 
     class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
+        """Says and keeps what each epoch gave."""
+
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
             advance(1)
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            values = logs or {}
-            if log is not None:
-                for name, value in values.items():
-                    log.log_metric(name.replace("val_", "val/"), float(value))
-                log.next_step()
+            values = {name: float(value) for name, value in (logs or {}).items()}
             end = ""
             if "val_loss" in values:
                 end = f", validation loss {values['val_loss']:.3f}, accuracy {values['val_accuracy']:.3f}"
+                if values["val_loss"] < progress.best.loss:
+                    weights = self.model.get_weights()
+                    progress.best = Best(values["val_loss"], values["val_accuracy"], epoch, weights)
+            progress.history.append(values)
+            progress.state = [np.asarray(variable) for variable in variables_of(self.model)]
+            kept.write(progress)
+            _note(log, values)
             say(f"{what}: epoch {epoch + 1}/{epochs}: loss {values['loss']:.3f}{end}")
 
     return Reporter()
+
+
+def _note(log: Any, values: dict[str, float]) -> None:
+    if log is None:
+        return
+    for name, value in values.items():
+        log.log_metric(name.replace("val_", "val/"), value)
+    log.next_step()
