@@ -20,7 +20,9 @@ from sonotrace.params.evaluate import EvaluateOne
 from sonotrace.scores.planes import metrics as metrics_of_planes
 from sonotrace.tables import CORNERS, IMAGE_COLUMNS
 
-EVALUATION = EvaluateOne(model="models/planes.keras", bootstrap=100, seed=1, threads=1, device="cpu")
+EVALUATION = EvaluateOne(
+    model="models/planes.keras", trained_on="planes", bootstrap=100, seed=1, threads=1, device="cpu"
+)
 
 PARAMETERS = {
     "prepare": {"structures": {"width": 100, "height": 100, "aspect": "stretch", "mask_overlays": False}},
