@@ -363,3 +363,14 @@ def test_a_learning_rate_as_dvc_writes_it_is_a_number(tmp_path, rate):
     text = re.sub(r"learning_rate: \S+", f"learning_rate: {rate!r}", SHIPPED.read_text())
     (tmp_path / "params.yaml").write_text(text)
     assert load(tmp_path / "params.yaml").train_cnn["planes"].learning_rate == rate
+
+
+def test_the_blocks_that_docs_cohorts_shows_are_good_parameters(tmp_path):
+    content = yaml.safe_load(SHIPPED.read_text())
+    text = (SHIPPED.parent / "docs/cohorts.md").read_text()
+    for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
+        for section, parts in yaml.safe_load(block).items():
+            content[section] |= parts
+    content["pull"]["african"] = content["pull"]["planes"] | content["pull"]["african"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    assert set(load(tmp_path / "params.yaml").data_sets) == {"planes", "structures", "african", "strange"}

@@ -1,5 +1,6 @@
 """Another data set takes lines in params.yaml, a folder for its source, and no code; so does a cohort."""
 
+import csv
 import json
 import shutil
 
@@ -80,6 +81,13 @@ def test_a_cohort_is_measured_once_its_patients_have_names_of_their_own(extended
     assert detail["n_images"] == json.loads((extended.path / "reports/abroad/data.json").read_text())["accepted"]
     ledger = (extended.path / "reports/abroad/test_patients.csv").read_text()
     assert ledger.count(",held") >= detail["n_patients"]
+    with (extended.path / "data/abroad/split/split.csv").open() as table:
+        patient = next(csv.DictReader(table))["patient"]
+    known = [
+        line for line in extended.run("sonotrace", "lineage", "--patient", patient).splitlines() if "models/" in line
+    ]
+    assert len(known) == 1
+    assert known[0].endswith(": tested on them")
 
 
 def test_images_that_are_no_plane_are_told_from_those_that_are(extended: Checkout) -> None:
