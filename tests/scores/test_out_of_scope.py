@@ -45,9 +45,9 @@ def test_a_resample_without_a_label_leaves_it_undefined():
 
 
 def _table():
-    rows = [("planes", f"p{at}", f"{at}", "brain", 0.8, "true") for at in range(20)]
+    rows = [("planes", f"p{at}", f"{at}", "brain", -0.8, "true") for at in range(20)]
     rows += [
-        ("hips", f"h{at}", f"h{at}", "hip", 0.1 if at else 0.95, "true" if at == 0 else "false") for at in range(8)
+        ("hips", f"h{at}", f"h{at}", "hip", 0.1 if at else -0.95, "true" if at == 0 else "false") for at in range(8)
     ]
     return pd.DataFrame(rows, columns=["data_set", "image", "patient", "label", "scope", "in_scope"]).assign(
         predicted="brain", brain=0.7, femur=0.3
@@ -64,6 +64,7 @@ def test_the_files_have_each_label_with_its_interval():
 
 
 def test_a_model_that_cannot_refuse_is_judged_by_its_highest_probability():
-    scope, accepted = answers(_table().drop(columns=["scope", "in_scope"]))
-    assert set(scope) == {0.7}
-    assert np.isnan(accepted).all()
+    for table in (_table().drop(columns=["scope", "in_scope"]), _table().assign(scope=np.nan, in_scope="true")):
+        scope, accepted = answers(table)
+        assert set(scope) == {0.7}
+        assert np.isnan(accepted).all()

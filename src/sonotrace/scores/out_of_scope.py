@@ -46,13 +46,14 @@ def metrics(predictions: pd.DataFrame, test: Any, boxes: Any, params: EvaluateSc
 
 
 def answers(predictions: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the scope score of each image, higher for more in scope, and 1 where the model accepted it, else 0.
+    """Return how surely each image is in scope, higher for more surely, and 1 where the model accepted it, else 0.
 
-    A model from before classifiers could refuse has no such columns: its score is the highest probability, and
-    whether it would accept an image is NaN.
+    A model that cannot refuse states no score: its own is the highest probability then, and whether it would accept
+    an image is NaN.
     """
-    if "scope" in predictions:
-        return predictions["scope"].to_numpy(np.float64), (predictions["in_scope"] == "true").to_numpy(np.float64)
+    if "scope" in predictions and predictions["scope"].notna().all():
+        beyond = predictions["scope"].to_numpy(np.float64)  # the limit, so it grows with unlikeness
+        return -beyond, (predictions["in_scope"] == "true").to_numpy(np.float64)
     names = [name for name in predictions.columns if name not in _NOT_PROBABILITIES]
     return predictions[names].to_numpy(np.float64).max(axis=1), np.full(len(predictions), np.nan)
 
