@@ -16,6 +16,7 @@ from sonotrace.kinds.kind import Kind
 from sonotrace.kinds.planes import KIND as PLANES
 from sonotrace.kinds.structures import KIND as STRUCTURES
 from sonotrace.lineage.known import TrustedModel, read_model
+from sonotrace.params import PATH, load
 from sonotrace.predict.prediction import Models, Prediction, Search, image_files, predict
 from sonotrace.running.progress import bar, native_noise_hidden, say
 
@@ -82,13 +83,23 @@ def run(
 
 
 def model_of(kind: Kind, given: Path | None, repository: Path) -> Path | None:
-    """Return the model to use: the one given, which must be there, or the repository's own if it has one."""
+    """Return the model to use: the one given, which must be there, or the repository's own if it has one.
+
+    Its own is the one that it measures, `evaluate.<data set>.model`: whoever distils a net measures and uses that.
+    """
     if given is not None:
         if not given.is_file():
             raise SonotraceError(f"{given}: no such model; run `dvc repro {kind.training}` to make it")
         return given
-    own = repository / kind.model(kind.name)
+    own = repository / _measured(kind, repository)
     return own if own.is_file() else None
+
+
+def _measured(kind: Kind, repository: Path) -> Path:
+    try:
+        return Path(load(repository / PATH).evaluate[kind.name].model)
+    except SonotraceError:  # a checkout of before, or a folder with models alone
+        return kind.model(kind.name)
 
 
 def choose(planes: Path | None, structures: Path | None, repository: Path) -> Chosen:
