@@ -92,11 +92,14 @@ print(context.context()._context_handle is not None, context.context().config.ex
     assert done.stdout.split() == ["3.0", "True", "True"]
 
 
-def test_threads_with_nothing_to_do_sleep(monkeypatch):
+def test_threads_with_nothing_to_do_soon_sleep(monkeypatch):
     for name in ("SONOTRACE_THREADS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
         monkeypatch.setenv(name, "")
     for name in ("MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         monkeypatch.setenv(name, "")
     environment.use_threads(3)
     assert (os.environ["OMP_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"]) == ("3", "PASSIVE")
+    assert (
+        int(os.environ["GOMP_SPINCOUNT"]) < 100_000
+    )  # GNU's own, unless it is told that cores are shared, is 30 billion
     assert environment.threads() == 3
