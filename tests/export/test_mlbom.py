@@ -4,12 +4,14 @@ import hashlib
 import json
 
 import pytest
+import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from recorded_run import IMAGE, PATIENT, SCORE, make
+from recorded_run import IMAGE, PATIENT, SCORE, commit, make
 
 from sonotrace.errors import SonotraceError
 from sonotrace.export import mlbom
+from sonotrace.models.published import PUBLISHED
 
 
 @pytest.fixture
@@ -55,6 +57,25 @@ def test_training_parameters_are_said_without_places_on_this_machine(components,
         "sonotrace:train_yolo.structures.weights": "weights.pt",
     }
     assert "/home" not in written
+
+
+def test_the_weights_that_a_model_began_with_are_its_ancestors(recorded, components):
+    assert "pedigree" not in components["model:planes"]
+    lock = yaml.safe_load((recorded / "dvc.lock").read_text())
+    values = lock["stages"]["train_cnn@planes"]["params"]["params.yaml"]
+    values["train_cnn.planes"] = {"architecture": "efficientnet_lite0", "weights": "imagenet", "epochs": 3}
+    (recorded / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
+    content = yaml.safe_load((recorded / "params.yaml").read_text())
+    content["train_cnn"]["planes"] = values["train_cnn.planes"]
+    (recorded / "params.yaml").write_text(yaml.safe_dump(content))
+    commit(recorded)
+    mlbom.write(recorded, recorded.parent / "with.json")
+    found = json.loads((recorded.parent / "with.json").read_text())
+    model = next(one for one in found["components"] if one["bom-ref"] == "model:planes")
+    (ancestor,) = model["pedigree"]["ancestors"]
+    assert ancestor["licenses"] == [{"license": {"id": "Apache-2.0"}}]
+    assert ancestor["hashes"] == [{"alg": "SHA-256", "content": PUBLISHED["efficientnet_lite0"].sha256}]
+    assert "ImageNet" in ancestor["description"]
 
 
 def test_a_snapshot_is_a_component_with_fingerprint_licence_and_counts(components):

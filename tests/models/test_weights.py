@@ -12,7 +12,7 @@ import numpy as np
 from sonotrace.errors import SonotraceError
 from sonotrace.models.cnn import build, net
 from sonotrace.models.files import write_keras
-from sonotrace.models import weights
+from sonotrace.models import published, weights
 from sonotrace.params.train_cnn import TrainCnn
 
 PLANES = ["brain", "femur"]
@@ -59,9 +59,9 @@ frozen = [layer.name for layer in layers if layer.weights and not layer.trainabl
 assert frozen
 assert all(name.endswith("_norm") for name in frozen)
 
-weights.PUBLISHED["efficientnet_lite0"] = weights.Published("no-such-package", "here.pth", "0" * 64)
+weights.PUBLISHED["efficientnet_lite0"] = published.Published("no-such-package", "here.pth", "0" * 64)
 assert "no-such-package is not installed" in refused("efficientnet_lite0", "imagenet")
-weights.PUBLISHED["efficientnet_lite0"] = weights.Published("keras", "keras/__init__.py", "0" * 64)
+weights.PUBLISHED["efficientnet_lite0"] = published.Published("keras", "keras/__init__.py", "0" * 64)
 assert "install keras anew" in refused("efficientnet_lite0", "imagenet")
 """
 """Run in a process of its own: PyTorch may have been imported into that of the tests."""

@@ -17,6 +17,7 @@ from sonotrace.export.kinds import words
 from sonotrace.export.record import Record
 from sonotrace.export.requirements import packages
 from sonotrace.kinds.kind import Kind
+from sonotrace.models.published import origin
 from sonotrace.records.lock import flat, text
 from sonotrace.running.outputs import write_bytes
 
@@ -50,6 +51,7 @@ def document(run: Record) -> str:
         kind, _, data_set = component["bom-ref"].partition(":")
         if kind == "model":
             component["modelCard"] = _card(run, data_set)
+            component.update(_pedigree(run, data_set))
         elif kind == "data":
             component["data"] = [_data(run, data_set)]
     # Made from the content, not drawn, so that two exports of a commit are one document.
@@ -120,6 +122,26 @@ def _bom(run: Record) -> Any:
         needed.append(library)
     bom.register_dependency(root, needed)
     return bom
+
+
+def _pedigree(run: Record, data_set: str) -> dict[str, Any]:
+    """Return which published weights a model began with; nothing for one that was trained from nothing."""
+    if run.kind(data_set).training != "train_cnn":
+        return {}
+    settings = run.settings(data_set)
+    weights = str(settings.get("weights", "none"))
+    begun = origin(str(settings.get("architecture")), weights, settings.get("weights_sha256"))
+    if not begun:
+        return {}
+    ancestor: dict[str, Any] = {
+        "type": "machine-learning-model",
+        "name": Path(begun["name"]).name,
+        "hashes": [{"alg": "SHA-256", "content": begun["sha256"]}],
+    }
+    if "licence" in begun:
+        ancestor["licenses"] = [{"license": {"id": begun["licence"]}}]
+        ancestor["description"] = f"{begun['source']}; from the package {begun['package']}"
+    return {"pedigree": {"ancestors": [ancestor]}}
 
 
 def _card(run: Record, data_set: str) -> dict[str, Any]:

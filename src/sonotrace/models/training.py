@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sonotrace.models import checkpoint, examples
 from sonotrace.models.checkpoint import Best, Checkpoint, Progress, variables_of
 from sonotrace.models.examples import Example, View, class_weights, stack, training_batches, validation_batches
+from sonotrace.models.published import origin
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.train_cnn import TrainCnn
 from sonotrace.running import environment
@@ -92,6 +93,13 @@ def trained(
     model.set_weights(best.weights)
     say(f"{what}: epoch {best.epoch + 1} validates best, with loss {best.loss:.3f}")
     return Trained(model, {"loss": round(best.loss, 4), "accuracy": round(best.accuracy, 4)})
+
+
+def entry(names: Sequence[str], params: TrainCnn, preparation: PrepareOne) -> dict[str, Any]:
+    """Return what a model's file states: its classes, its preparation, and where its first weights came from."""
+    stated: dict[str, Any] = {"planes": list(names), "prepare": preparation.model_dump()}
+    begun = origin(params.architecture, params.weights, params.weights_sha256)
+    return stated | ({"begun_with": begun} if begun else {})
 
 
 def set_up(data_set: str, params: TrainCnn) -> None:

