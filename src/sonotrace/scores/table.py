@@ -14,16 +14,25 @@ from sonotrace.scores.groups import worst_in_words
 
 
 def show() -> None:
-    """Print, for each data set, every score with its 95 % interval, overall and by class, and the worst group."""
+    """Print, for each data set, every score with its 95 % interval, overall and by class, and the worst group.
+
+    Of a data set with folds, also the scores over all folds together and their spread.
+    """
     console = Console(soft_wrap=True)
     params = load()
     for data_set in params.data_sets:
         path = METRICS / f"{data_set}_detail.json"
-        console.print(_table(data_set, _read(path)))
+        console.print(_table(data_set, "test ", _read(path)))
         if data_set in params.evaluate:
             console.print(
                 f"{data_set}: {worst_in_words(_read(METRICS / f'{data_set}_groups.json'))}\n", highlight=False
             )
+        if data_set in params.folds.data_sets:
+            detail = _read(METRICS / f"{data_set}_folds_detail.json")
+            console.print(_table(f"{data_set}, out of fold", "", detail))
+            for key in ("accuracy_by_fold", "accuracy_by_seed"):
+                spread = ", ".join(f"{name}: {value:.3f}" for name, value in detail[key].items())
+                console.print(f"{data_set}: {key.replace('_', ' ')}: {spread}", highlight=False)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -34,9 +43,9 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _table(data_set: str, detail: dict[str, Any]) -> Table:
-    counts = [f"{detail[key]} test {key.removeprefix('n_')}" for key in detail if key.startswith("n_")]
-    title = f"{data_set}: {', '.join(counts)}; value [{detail['interval']}]"
+def _table(what: str, side: str, detail: dict[str, Any]) -> Table:
+    counts = [f"{detail[key]} {side}{key.removeprefix('n_')}" for key in detail if key.startswith("n_")]
+    title = f"{what}: {', '.join(counts)}; value [{detail['interval']}]"
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in ("", "n", "score", "value", "low", "high"):
         table.add_column(column, justify="left" if column in ("", "score") else "right")
