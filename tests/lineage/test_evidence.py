@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -200,7 +201,13 @@ def _with_folds(top):
     def stage(path, deps, params):
         path.write_text(path.name)
         out = {"path": path.relative_to(top).as_posix(), "md5": _md5(path)}
-        return {"cmd": "x", "deps": deps, "params": {"params.yaml": params}, "outs": [out]}
+        # Copies, since YAML would write what is shared as an alias.
+        return {
+            "cmd": "x",
+            "deps": [dict(dep) for dep in deps],
+            "params": {"params.yaml": deepcopy(params)},
+            "outs": [out],
+        }
 
     def change(stages):
         members = {}

@@ -39,5 +39,5 @@ def test_going_to_real_images_and_back_leaves_the_file_as_it_was(kind):
 
 
 def test_another_data_set_gets_them_under_its_own_name():
-    assert presets.real("second", "planes")["train_cnn.second.epochs"] == 30
+    assert presets.real("second", "planes")["train_cnn.second.epochs"] == 8
     assert presets.drawn("second", "structures")["pull.second.source"] == "phantom"

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from sonotrace.cli import app
 from sonotrace.errors import SonotraceError
 from sonotrace.own_images.command import Wishes, use, use_phantom
+from sonotrace.own_images.presets import REAL
 from sonotrace.params import load
 from sonotrace.stages import pull, validate
 from sonotrace.tables import read_table
@@ -102,9 +103,11 @@ def test_the_run_takes_up_what_was_put_in_place(offered, capsys):
     assert "-    source: phantom " in printed
     assert "+    source: incoming " in printed
     assert load().pull["planes"].source == "incoming"
-    assert load().train_cnn["planes"].epochs == 30
+    assert load().train_cnn["planes"].epochs == 8
     changed = [line for line in Path("params.yaml").read_text().splitlines() if line not in shipped]
-    assert [line.split()[0] for line in changed] == ["source:", "epochs:", "batch:"]
+    keys = {line.split()[0].rstrip(":") for line in changed}
+    assert {"source", "epochs", "batch", "architecture", "weights"} <= keys
+    assert keys <= {"source"} | {key.rpartition(".")[2] for key in REAL["planes"]}
     pull.run("planes")
     validate.run("planes")
     assert len(read_table(Path("data/planes/validate/accepted.csv"))) == 24

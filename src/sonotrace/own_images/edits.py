@@ -79,11 +79,15 @@ def diff(old: str, new: str) -> Iterator[str]:
 
 def _changed(text: str, key: str, value: Any) -> str:
     node = _find(text, key)
-    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
+    if isinstance(node, yaml.MappingNode) and not node.flow_style:
         raise SonotraceError(f"{PATH}: {key} has values of its own; name one of them, such as {key}.<name>")
     if yaml.SafeLoader(text[node.start_mark.index : node.end_mark.index]).get_single_data() == value:
         return text
-    before, after = text[: node.start_mark.index], text[node.end_mark.index :]
+    # A list with a line for each item ends where the next key begins.
+    end = node.start_mark.index + len(text[node.start_mark.index : node.end_mark.index].rstrip())
+    before, after = text[: node.start_mark.index], text[end:]
+    if isinstance(node, yaml.SequenceNode) and not node.flow_style:
+        before = f"{before.rstrip()} "  # onto the line of its key
     written = _written(value, node)
     comment = re.match(r"( +)#", after)
     if comment:
