@@ -26,4 +26,4 @@ def test_folds_run_by_snakemake_are_up_to_date_for_dvc_and_cost_nothing_once_the
     path.write_text(with_folds.replace("models/planes.keras", "models/planes_distilled.keras"))
     assert stages_run(by_dvc.run("dvc", "repro")) == ["evaluate@planes"]
     path.write_text(shipped)
-    assert stages_run(by_dvc.run("dvc", "repro")) == ["augment@planes", "evaluate@planes"]
+    assert not [stage for stage in stages_run(by_dvc.run("dvc", "repro")) if stage.startswith("train_")]
