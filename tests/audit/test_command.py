@@ -1,16 +1,13 @@
 """`sonotrace audit-labels` from a prepared data set to its tables and pictures."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import folded as folded_run
 import numpy as np
 import pandas as pd
 import pytest
 
-from sonotrace import cli
 from sonotrace.audit.command import check_free, run
 from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import read_grey, write_png
@@ -21,16 +18,7 @@ from sonotrace.tables import image_table
 
 
 def _audit(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "sonotrace", "audit-labels", *arguments],
-        env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
+    return folded_run.run(Path(), "audit-labels", *arguments)
 
 
 def _bytes(folder):

@@ -57,8 +57,8 @@ def write(judged, path):
 CARRIED = """
 train, val = side("train", 40), side("val", 40, errors=2)
 path = Path("planes.keras")
-content = write(judging.fit("planes", net, train, val, NAMES), path)
-assert content == write(judging.fit("planes", net, train, val, NAMES), path)
+content = write(judging.fit("train_cnn", "planes", net, train, val, NAMES), path)
+assert content == write(judging.fit("train_cnn", "planes", net, train, val, NAMES), path)
 assert {member.date_time for member in zipfile.ZipFile(path).infolist()} == {(1980, 1, 1, 0, 0, 0)}
 assert keras.models.load_model(path).predict_on_batch(np.zeros((1, 32, 32, 1))).shape == (1, 2)
 classifier = PlaneClassifier(content, path)
@@ -80,12 +80,12 @@ assert (found.probabilities[0] == bare[0]).all()
 assert np.isnan(found.scope).all() and found.in_scope.all()
 """
 FEW = """
-judged = judging.fit("planes", net, side("train", 20), side("val", 7), NAMES)
+judged = judging.fit("train_cnn", "planes", net, side("train", 20), side("val", 7), NAMES)
 assert (judged.temperature, judged.scope, judged.arrays()) == (1, None, {})
 assert PlaneClassifier(write(judged, path := Path("planes.keras")), path).answers([picture(True)]).in_scope.all()
 """
 PERFECT = """
-judged = judging.fit("planes", net, side("train", 40), side("val", 40), NAMES)
+judged = judging.fit("train_cnn", "planes", net, side("train", 40), side("val", 40), NAMES)
 assert 0.05 < judged.temperature < 1 and judged.scope is not None
 """
 

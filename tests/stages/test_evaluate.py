@@ -124,7 +124,7 @@ def test_the_scores_by_group_are_written_and_the_worst_is_said(prepared, monkeyp
     written = json.loads((prepared / "metrics/planes_groups.json").read_text())
     assert {site: group["accuracy"]["value"] for site, group in written["site"].items()} == {"A": 1, "B": 0.5}
     assert {group: scored["n_images"] for group, scored in written["scanner"].items()} == {"not stated": 6}
-    assert "evaluate: planes: no worst group: " in capsys.readouterr().out
+    assert "evaluate: planes: no groups to compare: " in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def reported(stage, path):
 
     def labels(wildcards):
         file = Path(path)
-        what = next((what for form, what in descriptions.items() if form.format(data_set=data_set) == path), "")
+        what = next((what for form, what in descriptions.items() if form.replace("{data_set}", data_set) == path), "")
         if "picture" in wildcards.keys():
             file /= f"{wildcards.picture}.svg"
             what = re.search("<title>(.*)</title>", file.read_text(encoding="utf-8"))[1]

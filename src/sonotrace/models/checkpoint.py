@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from sonotrace.models.examples import Example
 from sonotrace.places import STATE
+from sonotrace.running.outputs import building
 from sonotrace.running.progress import say
 
 TRAININGS = STATE / "trainings"
@@ -79,15 +80,10 @@ class Checkpoint:
         about |= {"best": len(best.weights), "loss": best.loss, "accuracy": best.accuracy, "epoch": best.epoch}
         arrays: dict[str, Any] = {f"state{at}": array for at, array in enumerate(progress.state)}
         arrays |= {f"best{at}": array for at, array in enumerate(best.weights)}
-        aside = self.path.with_suffix(".part")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as file:
+            with building(self.path) as path, path.open("wb") as file:
                 np.savez(file, about=np.array(json.dumps(about)), **arrays)
-            aside.replace(self.path)
         except OSError as error:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
             say(f"note: {self.path}: {error.strerror}; if this training is stopped, it starts from its first epoch")
 
     def clear(self) -> None:

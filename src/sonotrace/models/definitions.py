@@ -5,11 +5,11 @@ the network; and it evaluates text of a definition as code. So it is given an ab
 that were checked, and that nobody changes between the check and the use.
 """
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
 from sonotrace.errors import SonotraceError
+from sonotrace.models.pinned import read_pinned
 from sonotrace.running.outputs import write_bytes
 
 DEFINITIONS = {"yolov8n.yaml": "cfg/models/v8/yolov8.yaml"}
@@ -34,28 +34,10 @@ def net_definition(section: str, weights: str, sha256: str | None, into: Path) -
             )
         content = (_package() / DEFINITIONS[weights]).read_bytes()
     else:
-        content = _checked(section, Path(weights), sha256)
+        content = read_pinned(section, Path(weights), sha256, ".pt")
     path = into.resolve() / Path(weights).name
     write_bytes(content, path)
     return path
-
-
-def _checked(section: str, path: Path, sha256: str) -> bytes:
-    if path.suffix != ".pt":
-        raise SonotraceError(f"params.yaml: {section}.weights is {str(path)!r}: with a sha256 it names a .pt file")
-    try:
-        content = path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
-        raise SonotraceError(
-            f"params.yaml: {section}.weights: no file {path}; put it there, nothing is downloaded"
-        ) from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise SonotraceError(
-            f"{path}: sha256 is {found}, not {section}.weights_sha256 {sha256}; "
-            "get the right file, or accept this one by setting its sha256"
-        )
-    return content
 
 
 def _package() -> Path:

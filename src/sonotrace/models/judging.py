@@ -17,7 +17,9 @@ _DECIMALS = 5
 """Of the limit."""
 
 
-def fit(data_set: str, model: Any, train: Sequence[Example], val: Sequence[Example], names: Sequence[str]) -> Judgement:
+def fit(
+    stage: str, data_set: str, model: Any, train: Sequence[Example], val: Sequence[Example], names: Sequence[str]
+) -> Judgement:
     """Fit the temperature and the limit on `val`, the scope on `train`, and say on one line what is doubtful.
 
     Both are shown as prepared, without augmentation. `names` are the classes in the order of the outputs.
@@ -41,7 +43,7 @@ def fit(data_set: str, model: Any, train: Sequence[Example], val: Sequence[Examp
     temperature = fit_temperature(held_out.probabilities, labels)
     scope = Scope.fit(seen.features, *model.layers[-1].get_weights())
     limit = round(threshold(scope.score(held_out.features)), _DECIMALS)
-    say(f"train_cnn: temperature {temperature:.3f}, limit of the scope {limit:.3f}, from {len(val)} images")
+    say(f"{stage}: temperature {temperature:.3f}, limit of the scope {limit:.3f}, from {len(val)} images")
     return Judgement(temperature, scope, limit)
 
 

@@ -1,7 +1,7 @@
 """Read files of tensors as PyTorch wrote them before version 1.6.
 
-Such a file is a row of pickles. It is read without PyTorch, and without running what a pickle may ask for: only
-four names are known, and each stands for plain arrays.
+Such a file is a series of pickles, and a pickle can name any function to be run when it is loaded. Here only four names
+are accepted, each of which makes a plain array, so nothing else can run. PyTorch is not needed.
 """
 
 import io
@@ -57,7 +57,7 @@ class _Placed(NamedTuple):
 
 
 class _Reader(pickle.Unpickler):
-    """Reads a pickle of tensors; whatever else it names is refused, so nothing that it asks for is run."""
+    """Reads a pickle of tensors; refuses one that names anything else."""
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream)

@@ -12,6 +12,7 @@ import keras
 
 from sonotrace.errors import SonotraceError
 from sonotrace.models.files import read_keras
+from sonotrace.models.pinned import read_pinned
 from sonotrace.models.published import PUBLISHED, Published
 from sonotrace.models.tensors import tensors
 
@@ -53,18 +54,7 @@ def load_own(model: keras.Model, path: Path, sha256: str, section: str, planes: 
     Raises SonotraceError, naming `section` of params.yaml, where the file has another hash, architecture, input
     or number of classes.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SonotraceError(
-            f"params.yaml: {section}.weights is {str(path)!r}: {error.strerror}; name imagenet, none or a .keras file"
-        ) from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise SonotraceError(
-            f"params.yaml: {section}.weights_sha256 is {sha256}, but {path} has {found}; if that is the file you mean, "
-            "state its hash"
-        )
+    content = read_pinned(section, path, sha256, ".keras")
     given, entry, _ = read_keras(content, path)
     if list(entry["planes"]) != planes:
         raise SonotraceError(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sonotrace.errors import SonotraceError
-from sonotrace.places import STATE, folder
+from sonotrace.places import STATE, distilled_model, ensemble_model, fold_model, folder
 from sonotrace.records.history import LOCK
 from sonotrace.records.lock import read
 from sonotrace.records.store import md5_of
@@ -96,11 +96,11 @@ def read_all() -> list[dict[str, Any]]:
 def lines() -> Iterator[str]:
     """Yield one line a run for people, then what the runs ran on."""
     places: dict[str, list[str]] = {}
-    yield f"{'stage':21}{'started (UTC)':21}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}{'threads':>9}"
+    yield f"{'stage':29}{'started (UTC)':21}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}{'threads':>9}"
     for record in read_all():
         took = "".join(f"{record[key]!s:>9}" for key in ("wall_s", "cpu_s", "peak_mb", "threads"))
         other = "" if record["current"] else f"  not what {LOCK} names now"
-        yield f"{record['stage']:21}{record['started'][:19]:21}{took}{other}"
+        yield f"{record['stage']:29}{record['started'][:19]:21}{took}{other}"
         libraries = ", ".join(f"{name} {version}" for name, version in record["libraries"].items())
         gpus = ", ".join(record["gpus"]) or "no GPU"
         place = f"{record['cpu']}, {record['cores']} cores, {gpus}, Python {record['python']}, {libraries}"
@@ -120,11 +120,13 @@ def _made(stage: str) -> list[Path]:
     """Return the files by which a run can be told: a training's model, or the tables of another stage."""
     kind, _, item = stage.partition("@")
     if kind == "train_cnn_fold":
-        data_set, _, run = item.partition("-")
-        return [Path("models/folds") / data_set / f"{run}.keras"]
+        data_set, fold, seed = item.split("-")
+        return [fold_model(data_set, int(fold), int(seed))]
+    made = {"train_ensemble": ensemble_model, "train_distilled": distilled_model}
+    if kind in made:
+        return [made[kind](item)]
     if kind.startswith("train_"):
-        ending = "" if kind in ("train_cnn", "train_yolo") else f"_{kind.removeprefix('train_')}"
-        return sorted(Path("models").glob(f"{item}{ending}.*"))
+        return sorted(Path("models").glob(f"{item}.*"))
     return sorted(folder(item, kind).glob("*.csv"))
 
 

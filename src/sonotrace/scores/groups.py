@@ -86,7 +86,7 @@ def worst_in_words(content: dict[str, Any]) -> str:
     """Name the worst group on one line, as printed by evaluate and `sonotrace metrics`."""
     worst = content["worst"]
     if worst is None:
-        return f"no worst group: scanner, site and label are all the same, or no group has {FEWEST} images"
+        return f"no groups to compare: one scanner, site and label, or fewer than {FEWEST} images in every group"
     value, low, high = (worst[content["score"]][part] for part in ("value", "low", "high"))
     interval = "one patient, so no interval" if low is None else f"95 % {low:.3f} to {high:.3f}"
     return (

@@ -16,7 +16,7 @@ from sonotrace.scores.planes import area_under_roc
 from sonotrace.scores.report import Metrics, arranged
 
 GENERATED = "generated"
-"""What stands for the data set of images of noise."""
+"""In the column `data_set`: generated images of noise, which are of no data set."""
 
 KEPT = 0.95
 """Share of the images in scope that the threshold of `fpr95` keeps."""

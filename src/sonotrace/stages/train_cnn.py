@@ -5,13 +5,10 @@ validation scores in `metrics/<data set>_validation.json`, and the loss and accu
 `plots/train_cnn/<data set>`.
 """
 
-from sonotrace.errors import SonotraceError
-from sonotrace.models import training
 from sonotrace.models.examples import examples
+from sonotrace.models.whole_training import write_model
 from sonotrace.params import load
-from sonotrace.places import METRICS, PLOTS, folder
-from sonotrace.running.outputs import write_json
-from sonotrace.running.progress import epoch_log, say
+from sonotrace.places import folder
 from sonotrace.tables import read_table
 
 
@@ -25,19 +22,4 @@ def run(data_set: str) -> None:
     train = examples(data_set, table[table["side"] == "train"], copies)
     val = examples(data_set, table[table["side"] == "val"])
     names = kind.classes(table["label"])
-    if not train or not val:
-        raise SonotraceError(
-            f"{data_set}: {len(train)} training and {len(val)} validation images; bring more patients or "
-            f"change split.{data_set}.salt"
-        )
-    training.start(data_set, params)
-    from sonotrace.models import judging
-    from sonotrace.models.files import write_keras
-
-    say(f"train_cnn: {params.architecture} net, {len(train)} images, {params.epochs} epochs")
-    with epoch_log(PLOTS / "train_cnn" / data_set) as log:
-        trained = training.trained("train_cnn", data_set, train, names, params, preparation, val=val, log=log)
-    write_json(trained.validation, METRICS / f"{data_set}_validation.json")
-    judged = judging.fit(data_set, trained.model, train, val, names)
-    entry = training.entry(names, params, preparation) | {"judgement": judged.entry()}
-    write_keras(trained.model, entry, kind.model(data_set), judged.arrays())
+    write_model("train_cnn", data_set, train, val, names, params, preparation, kind.model(data_set))

@@ -6,12 +6,10 @@ Leaves `models/<data set>_distilled.keras`, `metrics/<data set>_distilled_valida
 of each epoch in `plots/train_distilled/<data set>`.
 """
 
-from sonotrace.models import judging, training
 from sonotrace.models.examples import examples
+from sonotrace.models.whole_training import write_model
 from sonotrace.params import load
-from sonotrace.places import METRICS, PLOTS, distilled_model, folder
-from sonotrace.running.outputs import write_json
-from sonotrace.running.progress import epoch_log, say
+from sonotrace.places import distilled_model, folder
 from sonotrace.tables import read_table
 
 
@@ -30,13 +28,5 @@ def run(data_set: str) -> None:
         for example, image in zip(examples(data_set, rows, copies), rows["image"], strict=True)
     ]
     val = examples(data_set, table[table["side"] == "val"])
-    training.start(data_set, params)
-    from sonotrace.models.files import write_keras
-
-    say(f"train_distilled: {params.architecture} net, {len(train)} images, {params.epochs} epochs")
-    with epoch_log(PLOTS / "train_distilled" / data_set) as log:
-        trained = training.trained("train_distilled", data_set, train, names, params, preparation, val=val, log=log)
-    write_json(trained.validation, METRICS / f"{data_set}_distilled_validation.json")
-    judged = judging.fit(data_set, trained.model, train, val, names)
-    entry = training.entry(names, params, preparation) | {"judgement": judged.entry()}
-    write_keras(trained.model, entry, distilled_model(data_set), judged.arrays())
+    path = distilled_model(data_set)
+    write_model("train_distilled", data_set, train, val, names, params, preparation, path)

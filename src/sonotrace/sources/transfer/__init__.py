@@ -1,1 +1,1 @@
-"""TODO."""
+"""Get bytes from a server, and files out of the archives that it sends."""
