@@ -82,6 +82,8 @@ PLANE_PREDICTION_COLUMNS = ("image", "patient", "label", "predicted", "scope", "
 """Of the predictions of a plane classifier, beside one column per plane."""
 CHANGED_COLUMNS = ("image", "patient", "label", "change", "predicted")
 """Of what a plane classifier says of changed images: one row per change and image."""
+NOT_STATED = "not stated"
+"""The group of images whose scanner or site the snapshot does not state."""
 SIDES = ("train", "val", "test")
 
 
