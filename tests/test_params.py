@@ -273,6 +273,7 @@ def test_a_data_set_may_be_called_what_the_schema_library_calls_a_method(tmp_pat
         ),
         ("folds.numbers", [1, 3], "folds.numbers: count from 1, such as [1, 2, 3, 4, 5], not [1, 3]"),
         ("folds.numbers", [1], "folds.numbers is [1]: list should have at least 2 items"),
+        ("folds.by", "clinic", "folds.by is 'clinic': input should be 'patient', 'scanner' or 'site'"),
         ("folds.seeds", [1, 1], "folds.seeds: each once, not [1, 1]"),
         ("folds.data_sets", ["structures"], "folds.data_sets: structures has no part in train_cnn"),
         ("train_cnn.planes.weights", "imagenet", "train_cnn.planes.weights: there are none from imagenet for residual"),

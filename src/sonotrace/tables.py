@@ -55,6 +55,7 @@ COLUMNS = {
     "copy": Column("id of an augmented copy: IMAGE/NUMBER, from 1"),
     "data_set": Column("the data set that the image is from, or `generated`"),
     "predicted": Column("the class that the model gives the highest probability; a column per class holds them all"),
+    "change": Column("what was done to the prepared image before the model was asked (images/overlays.py)"),
     "scope": Column(
         "how far the image is beyond the limit of the model, below 0 within it; empty without one", "float64"
     ),
@@ -79,6 +80,10 @@ FOUND_BOX_COLUMNS = ("image", "structure", "confidence", *CORNERS)
 """Of the predictions of a structure detector."""
 PLANE_PREDICTION_COLUMNS = ("image", "patient", "label", "predicted", "scope", "in_scope")
 """Of the predictions of a plane classifier, beside one column per plane."""
+CHANGED_COLUMNS = ("image", "patient", "label", "change", "predicted")
+"""Of what a plane classifier says of changed images: one row per change and image."""
+NOT_STATED = "not stated"
+"""The group of images whose scanner or site the snapshot does not state."""
 SIDES = ("train", "val", "test")
 
 

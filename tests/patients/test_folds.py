@@ -37,6 +37,47 @@ def test_the_test_side_is_in_no_fold():
     assert "held" not in set(with_folds("planes", split, "x", 2)["patient"])
 
 
+def _scanned(*scanners, site=""):
+    """Make two patients for each scanner, each with a brain and a femur."""
+    parts = [
+        _split(2).assign(scanner=scanner, site=site, patient=lambda rows, at=at: f"{at}-" + rows["patient"])
+        for at, scanner in enumerate(scanners)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_one_fold_is_left_out_for_each_scanner_by_name():
+    found = with_folds("planes", _scanned("Voluson", "", "Aloka"), "x", 3, "scanner")
+    assert dict(zip(found["scanner"], found["fold"], strict=True)) == {"Aloka": 1, "Voluson": 2, "": 3}
+
+
+@given(seed=st.integers(0, 1000))
+def test_a_patient_of_several_scanners_is_wholly_with_that_of_the_first_image(seed):
+    on_all = _scanned("A", "B", "C").assign(patient="on all")
+    split = pd.concat([_scanned("A", "B", "C"), on_all]).sample(frac=1, random_state=seed, ignore_index=True)
+    found = with_folds("planes", split, "x", 3, "scanner")
+    first = split[split["patient"] == "on all"]["scanner"].iloc[0]
+    assert set(found["fold"][found["patient"] == "on all"]) == {"ABC".index(first) + 1}
+
+
+@pytest.mark.parametrize(
+    ("split", "by", "said"),
+    [
+        (
+            _scanned("A", "B", "C"),
+            "scanner",
+            r"has 2 folds, but planes has 3 scanners \(A, B, C\); set it to \[1, 2, 3",
+        ),
+        (_scanned("", ""), "scanner", r"folds\.by is scanner, .* same one \(not stated\); set it to patient, or bring"),
+        (_scanned("A", "B", site="X"), "site", r"folds\.by is site, but all images of planes have the same one \(X\)"),
+    ],
+)
+def test_scanners_that_are_no_folds_stop_with_one_line(split, by, said):
+    with pytest.raises(SonotraceError, match=said) as caught:
+        with_folds("planes", split, "x", 2, by)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("split", "count", "said"),
     [

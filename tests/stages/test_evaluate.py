@@ -11,12 +11,15 @@ import yaml
 
 from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import write_png
+from sonotrace.kinds.planes import KIND as PLANES_KIND
 from sonotrace.kinds.planes import PLANES
 from sonotrace.models import classifier
 from sonotrace.models.judgement import Answers
+from sonotrace.params import load
 from sonotrace.running.outputs import write_csv
+from sonotrace.scores import robustness
 from sonotrace.stages.evaluate import run
-from sonotrace.tables import box_table, read_table
+from sonotrace.tables import CHANGED_COLUMNS, box_table, read_table
 
 LABELS = {"a": "brain", "b": "brain", "c": "femur", "d": "thorax", "e": "abdomen", "f": "femur"}
 LEVELS = {"brain": 10, "femur": 60, "thorax": 110, "abdomen": 160}
@@ -205,7 +208,65 @@ def test_each_table_of_plots_has_a_picture(prepared, monkeypatch):
     run("planes", b"model")
     written = sorted(path.name for path in (prepared / "plots/planes").iterdir())
     names = ("confusion", "pr", "reliability", "risk_coverage", "roc")
-    assert written == [f"{name}.{form}" for name in names for form in ("csv", "svg")]
+    assert written == sorted([f"{name}.{form}" for name in names for form in ("csv", "svg")] + ["occlusion.svg"])
+
+
+def _with_text(work):
+    """Give all test images a sector in the grey level of their plane; abdomen and thorax have text beside it."""
+    for image, label in LABELS.items():
+        picture = np.zeros((64, 64), np.uint8)
+        picture[:, 24:] = LEVELS[label]
+        picture[2:4, 2:14] = 255 if label in ("abdomen", "thorax") else 0
+        write_png(picture, work / f"data/planes/prepare/images/{image}.png")
+
+
+class _Reader:
+    """A classifier that tells planes by grey level, but calls everything with text in its upper left an abdomen."""
+
+    planes = PLANES
+
+    def __init__(self, content, path):
+        pass
+
+    def answers(self, images):
+        found = np.full((len(images), len(PLANES)), 0.1)
+        for row, image in zip(found, images, strict=True):
+            level = int(np.median(image[:, [0, 30, 63]].max(axis=1)))
+            plane = min(LEVELS, key=lambda name: abs(LEVELS[name] - level))
+            row[PLANES.index("abdomen" if image[2:4, 2:14].min() == 255 else plane)] = 0.7
+        return Answers(found, np.full(len(images), np.nan))
+
+
+def test_a_classifier_that_goes_by_text_is_found_out(prepared, monkeypatch, capsys):
+    _with_text(prepared)
+    monkeypatch.setattr(classifier, "PlaneClassifier", _Reader)
+    run("planes", b"model")
+    written = json.loads((prepared / "metrics/planes_robustness.json").read_text())
+    accuracy = {name: change["accuracy"]["value"] for name, change in written["changes"].items()}
+    assert written["as_is"]["value"] == round(5 / 6, 4)  # the thorax has text
+    assert accuracy["overlays_blanked"] == accuracy["overlays_moved"] == 1
+    assert accuracy["overlays_exchanged"] < written["as_is"]["value"]
+    assert written["worst"] == "overlays_exchanged"
+    assert "planes: accuracy suffers most from overlays exchanged: 0.833 becomes" in capsys.readouterr().out
+    answers = read_table(prepared / "data/planes/evaluate/anatomy/changed.csv")
+    assert tuple(answers.columns) == CHANGED_COLUMNS
+    assert robustness.by_change(PLANES_KIND, _predictions(prepared), answers, load().evaluate["planes"]) == written
+
+
+def _predictions(work):
+    return read_table(work / "data/planes/evaluate/predictions.csv")
+
+
+def test_images_of_patients_stay_in_the_folder_of_data(prepared, monkeypatch):
+    _with_text(prepared)
+    monkeypatch.setattr(classifier, "PlaneClassifier", _Reader)
+    run("planes", b"model")
+    inside, outside = (
+        (prepared / place / "occlusion.svg").read_text() for place in ("data/planes/evaluate/anatomy", "plots/planes")
+    )
+    assert inside.count("<image") == len(LABELS)
+    assert "<image" not in outside
+    assert not any(f">{name}<" in text for name in LABELS for text in (inside, outside))
 
 
 def test_the_same_model_and_seed_give_the_same_bytes(prepared, monkeypatch):
@@ -214,7 +275,11 @@ def test_the_same_model_and_seed_give_the_same_bytes(prepared, monkeypatch):
     for _ in range(2):
         run("planes", b"model")
         found.append(
-            {path: path.read_bytes() for name in ("metrics", "plots") for path in (prepared / name).rglob("*.*")}
+            {
+                path: path.read_bytes()
+                for name in ("metrics", "plots", "data")
+                for path in (prepared / name).rglob("*.*")
+            }
         )
     assert found[0] == found[1]
 

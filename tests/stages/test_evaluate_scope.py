@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,7 @@ def strange(work, monkeypatch):
     _learned(work)
     inside = pd.DataFrame({"image": ["p", "q"], "patient": ["1", "2"], "label": "brain", "predicted": "brain"})
     write_csv(_with(inside, [0.9, 0.8]), work / "data/planes/evaluate/predictions.csv")
+    monkeypatch.setattr(evaluate_scope, "load_classifier", lambda content, path: (content, path))
     monkeypatch.setattr(evaluate_scope, "predict", _predict)
     return work
 
@@ -69,7 +71,8 @@ def _with(table, certainty):
     return table.assign(abdomen=certainty, brain=rest, femur=rest, thorax=rest)
 
 
-def _predict(content, path, table, folder):  # noqa: ARG001
+def _predict(loaded, table, folder):
+    assert loaded == (_model(PREPARE), Path("models/planes.keras"))
     certainty = [0.85 if name == "h3" else 0.3 for name in table["image"]]
     assert all((folder / f"{name}.png").exists() for name in table["image"])
     return _with(table[["image", "patient", "label"]].assign(predicted="abdomen"), certainty)

@@ -3,8 +3,10 @@
 import shutil
 
 import folded as folded_run
+import yaml
 
 from sonotrace.patients.folds import fold_of
+from sonotrace.running.outputs import write_csv
 from sonotrace.tables import read_table
 
 
@@ -33,3 +35,19 @@ def test_the_same_fold_and_seed_give_the_same_bytes_and_another_seed_others(fold
         before = (folded / name.format(1)).read_bytes()
         assert (tmp_path / "again" / name.format(1)).read_bytes() == before
         assert (tmp_path / "again" / name.format(2)).read_bytes() != before
+
+
+def test_a_fold_by_scanner_leaves_out_one_scanner_and_says_which(folded, tmp_path):
+    top = shutil.copytree(folded, tmp_path / "by scanner")
+    params = yaml.safe_load((top / "params.yaml").read_text())
+    params["folds"]["by"] = "scanner"
+    params["train_cnn"]["planes"]["epochs"] = 1
+    (top / "params.yaml").write_text(yaml.safe_dump(params))
+    split = read_table(top / "data/planes/split/split.csv")
+    split["scanner"] = ["Aloka" if int(patient) % 3 == 0 else "Voluson" for patient in split["patient"]]
+    write_csv(split, top / "data/planes/split/split.csv")
+    printed = folded_run.run(top, "train_cnn_fold", "planes", "2", "1")
+    assert "fold 2, seed 1, without scanner Voluson: published net" in printed
+    found = read_table(top / "data/planes/folds/2-1/predictions.csv")
+    learnt = split[split["side"] != "test"]
+    assert set(found["image"][found["side"] != "test"]) == set(learnt["image"][learnt["scanner"] == "Voluson"])

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from sonotrace.images.boxes import Boxes
 from sonotrace.images.grey import Grey
@@ -91,9 +92,17 @@ class Preparation:
 def without_overlays(image: Grey) -> Grey:
     """Blank what lies outside the ultrasound sector: scanner text, rulers, logos.
 
+    Callipers and text drawn inside it stay.
+    """
+    return np.where(sector(image), image, np.uint8(0))
+
+
+def sector(image: Grey) -> NDArray[np.bool_]:
+    """Return which pixels lie in the ultrasound sector, shape of the image.
+
     The sector is the convex hull of the large bright regions that remain when thin strokes are
-    removed; shadows may part it into several. Callipers and text drawn inside it stay. An image
-    without such a region is returned as it is, since blanking it all would lose the diagnosis.
+    removed; shadows may part it into several. Without such a region every pixel counts, since
+    blanking them all would lose the diagnosis.
     """
     height, width = image.shape
     stroke = max(3, round(min(height, width) / 60)) | 1
@@ -102,11 +111,11 @@ def without_overlays(image: Grey) -> Grey:
     opened = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((2 * stroke, 2 * stroke), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     if count < 2:
-        return image
+        return np.ones(image.shape, np.bool_)
     areas = stats[:, cv2.CC_STAT_AREA]
     large = areas >= min(_LARGE * image.size, areas[1:].max())
     large[0] = False  # the background
     outlines, _ = cv2.findContours(large[labels].astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     mask = np.zeros_like(image)
     cv2.fillConvexPoly(mask, cv2.convexHull(np.concatenate(outlines)), 255)
-    return np.asarray(cv2.bitwise_and(image, mask))
+    return mask > 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sonotrace.lineage.evidence import Evidence, Rows, split_table
-from sonotrace.patients.folds import fold_of
+from sonotrace.patients.folds import fold_of, fold_of_group, groups
 from sonotrace.patients.pseudonyms import CHECK, VARIABLE, Pseudonyms, has_check_value
 from sonotrace.records.history import Commit, Lock
 from sonotrace.records.lock import Link, Step, data_sets, flat, models
@@ -73,7 +73,7 @@ def of_person(column: str, value: str, repo: Path) -> PersonLineage:
     evidence = Evidence(repo)
     names, unasked = names_of(value, evidence.history.top) if column == "patient" else ({value}, [])
     tables: dict[tuple[str, str], dict[str, list[str]] | None] = {}
-    patients: dict[tuple[str, str], set[str]] = {}
+    dealt: dict[tuple[str, str], Dealt] = {}
     held: dict[tuple[str, str], Appearance] = {}
     known: dict[str, ModelUse] = {}
     for lock in evidence.history.locks:
@@ -83,13 +83,13 @@ def of_person(column: str, value: str, repo: Path) -> PersonLineage:
             if table not in tables:
                 rows = evidence.store.table(split)
                 tables[table] = _by_side(rows, column, names)
-                patients[table] = {row["patient"] for row in rows or () if row[column] in names}
+                dealt[table] = _dealt(rows or (), column, names)
             sides = tables[table]
             if not sides:
                 continue
             _note(held.setdefault(table, Appearance(data_set, split.md5, sides)), lock)
             for model, known_sides in _models(steps, split):
-                own = _learned(steps[model.made_by], sides.keys() & known_sides, patients[table])
+                own = _learned(steps[model.made_by], sides.keys() & known_sides, dealt[table])
                 if own:
                     use = known.setdefault(model.md5, ModelUse(model.path, model.md5, data_set, []))
                     use.sides = [side for side in SIDES if side in own.union(use.sides)]
@@ -151,7 +151,31 @@ def _models(steps: Mapping[str, Step], split: Link) -> Iterator[tuple[Link, set[
             yield made, known
 
 
-def _learned(step: Step, sides: set[str], patients: set[str]) -> set[str]:
+@dataclass(frozen=True)
+class Dealt:
+    """What decides into which folds of a cross-validation the patients asked about were dealt."""
+
+    patients: set[str]
+    groups: Mapping[str, Mapping[str, str]]
+    """Scanner or site -> patient -> that of the patient, for all patients that may be learnt from."""
+
+    def folds(self, by: str, salt: str, count: int) -> set[int]:
+        """Return the folds of the patients asked about."""
+        if by == "patient":
+            return {fold_of(patient, salt, count) for patient in self.patients}
+        own = self.groups[by]
+        return {fold_of_group(own[patient], own.values()) for patient in self.patients if patient in own}
+
+
+def _dealt(rows: Rows | tuple[()], column: str, names: set[str]) -> Dealt:
+    learnt = [row for row in rows if row["side"] != "test"]
+    return Dealt(
+        {row["patient"] for row in rows if row[column] in names},
+        {by: groups((row["patient"], row.get(by, "")) for row in learnt) for by in ("scanner", "site")},
+    )
+
+
+def _learned(step: Step, sides: set[str], dealt: Dealt) -> set[str]:
     """Return what a model is to those sides: folds are dealt from train and val alike, and one of them is held out."""
     stage, _, item = step.stage.partition("@")
     if stage not in ("train_cnn_fold", "train_ensemble", "train_distilled") or not sides & {"train", "val"}:
@@ -161,7 +185,7 @@ def _learned(step: Step, sides: set[str], patients: set[str]) -> set[str]:
         data_set, fold, _ = item.split("-")
         parameters = flat(step.parameters)
         count, salt = len(parameters["folds.numbers"]), str(parameters[f"split.{data_set}.salt"])
-        if all(fold_of(patient, salt, count) == int(fold) for patient in patients):
+        if dealt.folds(str(parameters.get("folds.by", "patient")), salt, count) <= {int(fold)}:
             own = HELD_OUT
     return sides - {"train", "val"} | {own}
 

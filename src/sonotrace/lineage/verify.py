@@ -19,7 +19,7 @@ from sonotrace.records.history import LOCK, History, folder_md5
 from sonotrace.records.lock import Link, Step, data_sets, flat, read
 from sonotrace.records.store import Store, md5_of
 from sonotrace.running.parallel import in_order
-from sonotrace.scores import groups
+from sonotrace.scores import groups, robustness
 from sonotrace.scores.report import files
 from sonotrace.tables import read_table
 
@@ -129,6 +129,8 @@ def _metrics(data_set: str) -> Iterator[str]:
         again = files(*scores.of(kind).metrics(predictions, test, boxes, evaluation))
         if stage == "evaluate":
             again["_groups"] = groups.by_group(kind, predictions, test, boxes, evaluation)
+            changed = read_table(folder(data_set, stage) / "anatomy" / "changed.csv")
+            again["_robustness"] = robustness.by_change(kind, predictions, changed, evaluation)
     except (SonotraceError, ValueError, KeyError) as error:
         yield f"{METRICS / data_set}.json: cannot be computed again ({' '.join(str(error).split())})"
         return

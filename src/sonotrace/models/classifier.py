@@ -57,14 +57,17 @@ def joined(parts: Sequence[Answers]) -> Answers:
     )
 
 
-def predictions(content: bytes, path: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+def load(content: bytes, path: Path) -> PlaneClassifier:
+    """Load the bytes of a model file, called `path` in messages, without a word of the framework."""
+    with native_noise_hidden():
+        return PlaneClassifier(content, path)
+
+
+def predictions(classifier: PlaneClassifier, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
     """Return the planes' probabilities of each test image, as `scores.planes` takes them, six decimals.
 
-    `content` are the bytes of the model file, called `path` in messages.
     `test` has the columns image, patient and label; the folder `prepared` holds `<image>.png`.
     """
-    with native_noise_hidden():
-        classifier = PlaneClassifier(content, path)
     parts = []
     with bar("predict", len(test)) as advance:
         for at in range(0, len(test), BATCH):

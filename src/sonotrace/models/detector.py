@@ -64,13 +64,16 @@ class StructureDetector:
         return found
 
 
-def predictions(content: bytes, path: Path, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+def load(content: bytes, path: Path) -> StructureDetector:
+    """Load the bytes of a model file, called `path` in messages."""
+    return StructureDetector(content, path)
+
+
+def predictions(detector: StructureDetector, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
     """Return the boxes found in each test image, as `scores.structures` takes them, four decimals.
 
-    `content` are the bytes of the model file, called `path` in messages.
     `test` has the column image; the folder `prepared` holds `<image>.png`, and boxes are in px of it.
     """
-    detector = StructureDetector(content, path)
     rows: list[tuple[Any, ...]] = []
     with bar("predict", len(test)) as advance:
         for image in test["image"]:

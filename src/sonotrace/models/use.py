@@ -1,4 +1,4 @@
-"""Which module uses the models of a kind of data set; each has `predictions`."""
+"""Which module uses the models of a kind of data set; each has `load` and `predictions`."""
 
 from collections.abc import Mapping
 from pathlib import Path

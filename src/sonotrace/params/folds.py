@@ -1,6 +1,6 @@
 """The section `folds`: which data sets are trained on several times, each time without other patients."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,7 @@ from sonotrace.params.section import Section, Seed
 
 class Folds(Section):
     data_sets: list[str]
+    by: Literal["patient", "scanner", "site"]
     numbers: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=100)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
 

@@ -17,11 +17,10 @@ from sonotrace.params.evaluate import EvaluateOne, EvaluateStructures
 from sonotrace.scores import structures
 from sonotrace.scores.intervals import with_intervals
 from sonotrace.scores.report import figure
+from sonotrace.tables import NOT_STATED
 
 FEWEST = 5
 """Images that a group needs to be called the worst."""
-NOT_STATED = "not stated"
-"""The group of images whose scanner or site the snapshot does not state."""
 
 Rows = NDArray[np.int64]
 

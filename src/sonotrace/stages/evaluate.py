@@ -7,6 +7,10 @@ scores), `metrics/<data set>_low.json` and `_high.json` (the ends of their 95 % 
 label), `predictions.csv` in `data/<data set>/evaluate`,
 and curves in `plots/<data set>`, as tables and as pictures. Metrics are computed from the predictions as
 written, so that they can be computed again without the model.
+
+A classifier is also asked about changed versions of the images (`metrics/<data set>_robustness.json`, from
+`changed.csv` in `data/<data set>/evaluate/anatomy`) and about a sample of them with parts covered: the maps are in
+that folder over the images, which are patients', and among the plots without them.
 """
 
 from pathlib import Path
@@ -15,6 +19,7 @@ import pandas as pd
 
 from sonotrace import scores
 from sonotrace.errors import SonotraceError
+from sonotrace.models import changed, occlusion
 from sonotrace.models.use import require_same_preparation, user
 from sonotrace.params import Params, load
 from sonotrace.patients.apart import require_apart
@@ -22,9 +27,10 @@ from sonotrace.places import METRICS, PLOTS, folder
 from sonotrace.running import environment
 from sonotrace.running.outputs import building, write_bytes, write_csv, write_json
 from sonotrace.running.progress import say
-from sonotrace.scores import groups, pictures
+from sonotrace.scores import groups, pictures, robustness
+from sonotrace.scores.maps import draw
 from sonotrace.scores.report import files
-from sonotrace.tables import read_table
+from sonotrace.tables import CHANGED_COLUMNS, read_table
 
 
 def run(data_set: str, model: bytes) -> None:
@@ -41,7 +47,8 @@ def run(data_set: str, model: bytes) -> None:
     environment.use_threads(params.threads)
     environment.use_device(params.device)
     prepare = folder(data_set, "prepare")
-    predictions = user(kind).predictions(model, Path(params.model), test, prepare / "images")
+    asked = user(kind).load(model, Path(params.model))
+    predictions = user(kind).predictions(asked, test, prepare / "images")
     write_csv(predictions, folder(data_set, "evaluate") / "predictions.csv")
     _require_known_classes(data_set, predictions, test, everything)
     boxes = read_table(prepare / "boxes.csv")
@@ -56,6 +63,20 @@ def run(data_set: str, model: bytes) -> None:
         for name, points in scores.of(kind).plots(predictions, test, boxes).items():
             write_csv(points, plots / f"{name}.csv")
             write_bytes(pictures.draw(name, points, data_set).encode(), plots / f"{name}.svg")
+        maps = [] if kind.has_boxes else occlusion.maps(asked, test, prepare / "images")
+        if maps:
+            write_bytes(draw(maps, data_set, with_images=False).encode(), plots / "occlusion.svg")
+    with building(folder(data_set, "evaluate") / "anatomy") as anatomy:
+        anatomy.mkdir()
+        answers = pd.DataFrame(columns=list(CHANGED_COLUMNS))
+        if not kind.has_boxes:
+            answers = changed.predictions(asked, predictions, prepare / "images")
+            write_bytes(draw(maps, data_set, with_images=True).encode(), anatomy / "occlusion.svg")
+        write_csv(answers, anatomy / "changed.csv")
+    robust = robustness.by_change(kind, predictions, answers, params)
+    write_json(robust, METRICS / f"{data_set}_robustness.json")
+    if not kind.has_boxes:
+        say(f"evaluate: {data_set}: {robustness.worst_in_words(robust)}")
 
 
 def _require_cohort(data_set: str, model: bytes, test: pd.DataFrame, params: Params) -> None:

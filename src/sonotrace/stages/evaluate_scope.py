@@ -14,6 +14,8 @@ from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import write_png
 from sonotrace.images.noise import generated
 from sonotrace.kinds.planes import KIND as PLANES
+from sonotrace.models.classifier import PlaneClassifier
+from sonotrace.models.classifier import load as load_classifier
 from sonotrace.models.classifier import predictions as predict
 from sonotrace.models.use import require_same_preparation
 from sonotrace.params import load
@@ -45,9 +47,10 @@ def run(data_set: str, model: bytes) -> None:
     environment.use_device(params.device)
     images = folder(data_set, "prepare") / "images"
     out = folder(data_set, "evaluate_scope")
+    classifier = load_classifier(model, Path(params.model))
     parts = [
-        predict(model, Path(params.model), table, images).assign(data_set=data_set),
-        *([_of_noise(model, params, prepared, out / "noise")] if params.generated else []),
+        predict(classifier, table, images).assign(data_set=data_set),
+        *([_of_noise(classifier, params, prepared, out / "noise")] if params.generated else []),
         inside.assign(data_set=params.trained_on),
     ]
     write_csv(pd.concat(parts, ignore_index=True), out / "predictions.csv")
@@ -57,7 +60,7 @@ def run(data_set: str, model: bytes) -> None:
         write_json(content, METRICS / f"{data_set}{ending}.json")
 
 
-def _of_noise(model: bytes, params: EvaluateScope, prepared: PrepareOne, place: Path) -> pd.DataFrame:
+def _of_noise(classifier: PlaneClassifier, params: EvaluateScope, prepared: PrepareOne, place: Path) -> pd.DataFrame:
     """Return the predictions of generated images, each of which counts as a patient."""
     with scratch(place) as into:
         rows: list[tuple[str, str, str]] = []
@@ -66,4 +69,4 @@ def _of_noise(model: bytes, params: EvaluateScope, prepared: PrepareOne, place: 
             write_png(image, into / f"{name}.png")
             rows.append((name, name, label))
         table = pd.DataFrame(rows, columns=["image", "patient", "label"])
-        return predict(model, Path(params.model), table, into).assign(data_set=out_of_scope.GENERATED)
+        return predict(classifier, table, into).assign(data_set=out_of_scope.GENERATED)

@@ -10,7 +10,7 @@ import pandas as pd
 from sonotrace.models import training
 from sonotrace.models.examples import examples
 from sonotrace.params import load
-from sonotrace.patients.folds import with_folds
+from sonotrace.patients.folds import groups, with_folds
 from sonotrace.places import fold_model, fold_predictions, folder
 from sonotrace.running.outputs import write_csv
 from sonotrace.running.progress import say
@@ -25,7 +25,8 @@ def run(data_set: str, fold: int, seed: int) -> None:
     split = read_table(folder(data_set, "split") / "split.csv")
     copies = read_table(folder(data_set, "augment") / "copies.csv")
     salt = everything.split[data_set].salt
-    table = with_folds(data_set, split, salt, len(everything.folds.numbers))
+    by = everything.folds.by
+    table = with_folds(data_set, split, salt, len(everything.folds.numbers), by)
     names = kind.classes(split["label"])
     unseen = pd.concat([table[table["fold"] == fold], split[split["side"] == "test"].assign(fold=0)])
     train = examples(data_set, table[table["fold"] != fold], copies)
@@ -33,6 +34,10 @@ def run(data_set: str, fold: int, seed: int) -> None:
     from sonotrace.models.files import write_keras
 
     what = f"train_cnn_fold: fold {fold}, seed {seed}"
+    if by != "patient":
+        own = table[table["fold"] == fold]
+        (left_out,) = set(groups(zip(own["patient"], own[by], strict=True)).values())
+        what += f", without {by} {left_out}"
     say(f"{what}: {params.architecture} net, {len(train)} images, {params.epochs} epochs")
     model = training.trained(what, data_set, train, names, params, preparation).model
     shown = [example.views[0] for example in examples(data_set, unseen)]
