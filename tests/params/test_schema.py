@@ -92,5 +92,7 @@ def test_comments_belong_to_their_key_also_over_several_lines():
 
 def test_the_comment_of_the_own_kind_comes_first():
     made = schema.schema(SHIPPED)["$defs"]
-    assert made["augment.structures"]["properties"]["rotation"]["description"] == "degrees, either way; published: 5 to 10"
+    assert (
+        made["augment.structures"]["properties"]["rotation"]["description"] == "degrees, either way; published: 5 to 10"
+    )
     assert made["augment.structures"]["properties"]["flip"]["description"].startswith("probability")
