@@ -55,7 +55,8 @@ def main() -> None:
     arguments.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = arguments.parse_args()
     if options.child:
-        child(*options.child, options)
+        side, name = options.child
+        child(side, name, options)
     elif options.profile:
         profile(options.profile, options)
     else:
@@ -72,7 +73,8 @@ def measure(name: str, options: argparse.Namespace) -> list[tuple[str, str, str,
         assert process.stdin
         process.stdin.write("go\n")
         process.stdin.flush()
-        return options.steps * options.batch / float(answer(process))
+        images: int = options.steps * options.batch
+        return images / float(answer(process))
 
     for process in running.values():
         answer(process)
@@ -98,7 +100,7 @@ def answer(process: subprocess.Popen[str]) -> str:
     for line in process.stdout:
         if line.startswith("> "):
             return line[2:]
-    raise SystemExit("error: a training ended before its time; run it with --child to see why")
+    raise SystemExit(f"error: a training ended early, with status {process.wait()}; run it with --child to see why")
 
 
 def child(side: str, name: str, options: argparse.Namespace) -> None:
@@ -145,9 +147,10 @@ def plain(name: str, examples: list[Example], options: argparse.Namespace) -> An
 
 def params(name: str, options: argparse.Namespace) -> TrainCnn:
     architecture, weights = NETS[name]
-    settings = {"epochs": 1, "seed": 1, "device": "cpu", "mixed_precision": False, "class_weights": False}
-    settings |= {"batch": options.batch, "threads": options.threads, "learning_rate": 0.001}
-    return TrainCnn(architecture=architecture, weights=weights, weights_sha256=None, **settings)
+    net = {"architecture": architecture, "weights": weights, "weights_sha256": None}
+    steps = {"epochs": 1, "batch": options.batch, "learning_rate": 0.001, "class_weights": False, "seed": 1}
+    machine = {"threads": options.threads, "device": "cpu", "mixed_precision": False}
+    return TrainCnn.model_validate(net | steps | machine)
 
 
 def build(name: str, options: argparse.Namespace) -> Any:
