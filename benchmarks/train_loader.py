@@ -3,9 +3,9 @@
 One net (`cnn.net("published", 256, 256, ...)`) in one process takes the same training images in
 the same batches from
 
-- the project: `models.examples`' batches, which read prepared PNGs, without and with augmented
-  copies. The project pays for decoding and resizing the originals once, in `prepare`, however many
-  epochs follow; a column of its own says how much;
+- the project: `models.examples`' batches of prepared PNGs, without and with augmented copies, decoded
+  before the first epoch (`benchmarks/loader.py` says at what cost). The project pays for decoding and
+  resizing the originals once, in `prepare`, however many epochs follow; a column of its own says how much;
 - Keras, the reference, as the published project does: `image_dataset_from_directory` on the
   originals in class folders, greyscale, 256x256, no cache and no prefetch beyond Keras' own;
 - Pillow: a plain generator that opens, resizes (bilinear) and stacks the originals;

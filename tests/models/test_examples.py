@@ -1,14 +1,21 @@
 """What the classifier sees in which epoch, and under which index."""
 
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import encode_pages, write_png
 from sonotrace.kinds.planes import PLANES
-from sonotrace.models.examples import View, class_weights, examples, one_hot, schedule, stack
+from sonotrace.models.examples import View, class_weights, decoded, examples, one_hot, schedule, stack
+from sonotrace.places import STATE
 
 
 @st.composite
@@ -66,6 +73,25 @@ def test_epochs_cycles_images_and_seeds_have_orders_of_their_own():
     assert any(sequence[:4] != sequence[4:] for sequence in sequences)
 
 
+def test_orders_stay_what_they_were_so_that_models_keep_their_bytes():
+    assert [schedule(step, 5, 3, 2, seed=1)[0].tolist() for step in range(6)] == [
+        [4, 0],
+        [1, 2],
+        [2, 4],
+        [0, 1],
+        [1, 3],
+        [0, 2],
+    ]
+    assert [schedule(step, 5, 3, 2, seed=1)[1].tolist() for step in range(6)] == [
+        [2, 0],
+        [2, 0],
+        [1, 0],
+        [2, 0],
+        [1, 0],
+        [1, 2],
+    ]
+
+
 @given(st.lists(st.sampled_from(PLANES), min_size=1, max_size=60))
 def test_class_weights_average_one_and_balance_the_planes(labels):
     weights = class_weights(labels, PLANES)
@@ -89,13 +115,132 @@ def test_a_label_that_is_no_plane_has_no_column():
         one_hot(["Fetal brain"], PLANES)
 
 
+def _views(top, pictures):
+    """Write pictures, shape (n, views, height, width), as prepared images with their copies."""
+    found = []
+    for number, (first, *copies) in enumerate(pictures):
+        image, tiff = top / f"{number}.png", top / f"{number}.tif"
+        write_png(first, image)
+        tiff.write_bytes(encode_pages(copies))
+        found += [View(image), *(View(tiff, page) for page in range(1, len(copies) + 1))]
+    return found
+
+
+def _pictures(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
 def test_images_are_stacked_as_they_are(tmp_path):
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 6), dtype=np.uint8)
-    write_png(pictures[0], tmp_path / "a.png")
-    (tmp_path / "a.tif").write_bytes(encode_pages(list(pictures[1:])))
-    stacked = stack([View(tmp_path / "a.png"), View(tmp_path / "a.tif", 1), View(tmp_path / "a.tif", 2)])
+    pictures = _pictures(1, 3, 4, 6)
+    stacked = stack(_views(tmp_path, pictures))
     assert stacked.dtype == np.float32
-    assert (stacked == pictures[..., None]).all()
+    assert (stacked == pictures[0][..., None]).all()
+
+
+def test_views_are_decoded_in_their_order(work):
+    pictures = _pictures(40, 3, 8, 12)
+    assert (decoded(_views(work, pictures)) == pictures.reshape(120, 8, 12)).all()
+
+
+def _mapped(what):
+    return [line for line in Path("/proc/self/maps").read_text().splitlines() if str(what) in line]
+
+
+def test_decoded_images_are_in_a_file_that_has_no_name_and_goes_with_them(work):
+    views = _views(work, _pictures(4, 2, 64, 64))
+    first, second = decoded(views), decoded(views[:5])
+    assert len(_mapped(work / STATE)) == 2
+    assert all(line.endswith("(deleted)") for line in _mapped(work / STATE))
+    assert list((work / STATE).iterdir()) == []
+    assert (first[:5] == second).all()
+    del first, second
+    assert _mapped(work / STATE) == []
+
+
+def test_an_image_of_another_size_is_named(work):
+    views = _views(work, _pictures(2, 2, 8, 12)) + _views(work / "data", _pictures(1, 2, 8, 13))
+    expected = r"^\S+data/0\.tif, page 1, is 13 x 8 px, \S+/0\.png is 12 x 8; remove the file and run `dvc repro`$"
+    with pytest.raises(SonotraceError, match=expected):
+        decoded([*views[:4], views[5]])
+    assert _mapped(work / STATE) == []
+
+
+def test_a_full_disk_is_said_before_anything_is_decoded(work):
+    views = [*_views(work, _pictures(1, 2, 64, 64)), *[View(work / "missing.png")] * 100]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(SonotraceError, match=r"^\.sonotrace: no room for 0\.0 GB .*File too large"):
+            decoded(views)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+TRAINING = """
+import keras
+import numpy as np
+
+from sonotrace.images.grey import encode_pages, write_png
+from sonotrace.models.cnn import compiled, net
+from sonotrace.models.examples import Example, View, schedule, stack, targets, training_batches, validation_batches
+from pathlib import Path
+
+names = ("a", "b", "c")
+random = np.random.default_rng(0)
+train = []
+for number in range(11):
+    picture = random.integers(0, 256, (32, 32), dtype=np.uint8)
+    write_png(picture, Path(f"{number}.png"))
+    Path(f"{number}.tif").write_bytes(encode_pages([picture // 2, picture // 3]))
+    copies = [View(Path(f"{number}.tif"), page) for page in (1, 2)]
+    train.append(Example([View(Path(f"{number}.png")), *copies][: 1 + number % 3], names[number % 3]))
+
+
+class Floats(keras.utils.PyDataset):
+    num_batches = None
+
+    def __getitem__(self, step):
+        chosen, turns = schedule(step, len(train), 3, 4, 7)
+        rows = [train[index] for index in chosen]
+        shown = [row.views[turn % len(row.views)] for row, turn in zip(rows, turns, strict=True)]
+        return stack(shown), targets(rows, names)
+
+
+class FloatsOfValidation(Floats):
+    num_batches = 3
+
+    def __getitem__(self, step):
+        rows = train[4 * step : 4 * step + 4]
+        return stack([row.views[0] for row in rows]), targets(rows, names)
+
+
+def end(architecture, batches, validation):
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(1)
+    model = compiled(net(architecture, 32, 32, 3), 0.01, 8)
+    first = [weight.copy() for weight in model.get_weights()]
+    done = model.fit(
+        batches, validation_data=validation, steps_per_epoch=2, epochs=4, shuffle=False, verbose=0,
+        class_weight={0: 0.5, 1: 1.0, 2: 1.5},
+    )
+    assert any((before != after).any() for before, after in zip(first, model.get_weights(), strict=True))
+    return b"".join(weight.tobytes() for weight in model.get_weights()), done.history
+
+
+own = training_batches(train, names, 4, 7)
+assert own[0][0].dtype == np.uint8
+architecture = "published" if keras.backend.backend() == "tensorflow" else "residual"  # Keras casts in two places
+weights, history = end(architecture, own, validation_batches(train, names, 4))
+as_floats, history_as_floats = end(architecture, Floats(), FloatsOfValidation())
+assert weights == as_floats
+assert history == history_as_floats
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+def test_a_net_learns_the_same_bytes_as_from_floats_read_batch_by_batch(tmp_path, monkeypatch, backend):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    subprocess.run([sys.executable, "-c", TRAINING], cwd=tmp_path, check=True)
 
 
 def _seen(found):

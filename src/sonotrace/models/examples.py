@@ -1,16 +1,23 @@
 """What a training shows of its images: each prepared image and its augmented copies, batch by batch."""
 
 import math
+import os
 from collections.abc import Sequence
+from functools import lru_cache
+from mmap import mmap
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import Grey, read_grey, read_page
-from sonotrace.places import folder
+from sonotrace.places import STATE, folder
+from sonotrace.running import environment
+from sonotrace.running.parallel import in_order
 
 
 class View(NamedTuple):
@@ -18,6 +25,10 @@ class View(NamedTuple):
 
     file: Path
     page: int = 0
+
+    def __str__(self) -> str:
+        """Name it in messages."""
+        return f"{self.file}, page {self.page}," if self.page else str(self.file)
 
     def read(self) -> Grey:
         """Read it, shape (height, width)."""
@@ -58,11 +69,24 @@ def schedule(step: int, images: int, view_count: int, batch: int, seed: int) -> 
     that prefetching cannot change it.
     """
     epoch, position = divmod(step, images // batch)
-    order = np.random.default_rng((seed, 0, epoch)).permutation(images)
-    chosen = order[position * batch : (position + 1) * batch]
+    chosen = _order(images, seed, epoch)[position * batch : (position + 1) * batch]
     cycle, turn = divmod(epoch, view_count)
-    turns = np.random.default_rng((seed, 1, cycle)).random((images, view_count)).argsort(axis=1)
-    return chosen, turns[chosen, turn]
+    return chosen, _turns(images, view_count, seed, cycle)[chosen, turn]
+
+
+@lru_cache(maxsize=2)  # drawing for 100,000 images takes longer than the rest of a batch
+def _order(images: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return _frozen(np.random.default_rng((seed, 0, epoch)).permutation(images))
+
+
+@lru_cache(maxsize=2)
+def _turns(images: int, view_count: int, seed: int, cycle: int) -> NDArray[np.int64]:
+    return _frozen(np.random.default_rng((seed, 1, cycle)).random((images, view_count)).argsort(axis=1))
+
+
+def _frozen(array: NDArray[np.int64]) -> NDArray[np.int64]:
+    array.flags.writeable = False
+    return array
 
 
 def class_weights(labels: list[str], names: Sequence[str]) -> dict[int, float]:
@@ -80,6 +104,39 @@ def stack(shown: list[View]) -> NDArray[np.float32]:
     return np.stack([view.read() for view in shown])[..., None].astype(np.float32)
 
 
+def decoded(views: Sequence[View]) -> NDArray[np.uint8]:
+    """Decode views once, for all epochs; shape (n, height, width).
+
+    The array is a file without a name below `STATE`, mapped into memory: the kernel keeps as much of it there as
+    fits, and it goes with the array, or with the process, however that ends. Raises SonotraceError where
+    the disk has no room for it, or a view is not of the size of the first.
+    """
+    height, width = views[0].read().shape
+    STATE.mkdir(exist_ok=True)
+    with TemporaryFile(dir=STATE, buffering=0) as file:
+
+        def decode(at: int) -> None:
+            image = views[at].read()
+            if image.shape != (height, width):
+                raise SonotraceError(
+                    f"{views[at]} is {image.shape[1]} x {image.shape[0]} px, {views[0]} is {width} x {height}; "
+                    "remove the file and run `dvc repro`"
+                )
+            os.pwrite(file.fileno(), image.data, at * image.size)
+
+        size = len(views) * height * width
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+            for _ in in_order(decode, range(len(views)), environment.threads()):
+                pass
+        except OSError as error:
+            raise SonotraceError(
+                f"{STATE}: no room for {size / 1e9:.1f} GB of decoded images ({error.strerror}); free some on this "
+                "disk, or lower augment.<data set>.copies"
+            ) from None
+        return np.frombuffer(mmap(file.fileno(), size), np.uint8).reshape(-1, height, width)
+
+
 def targets(rows: Sequence[Example], names: Sequence[str]) -> NDArray[np.float32]:
     """Return what to answer for each, shape (n, len(names)), in the order of `names`."""
     found = one_hot([row.label for row in rows], names)
@@ -95,34 +152,42 @@ def one_hot(labels: list[str], names: Sequence[str]) -> NDArray[np.float32]:
 
 
 def training_batches(train: Sequence[Example], names: Sequence[str], batch: int, seed: int, first_step: int = 0) -> Any:
-    """Return a Keras data set of all batches from `first_step` on; images (batch, height, width, 1), planes one-hot."""
+    """Return a Keras data set of all batches from `first_step` on.
+
+    Images have shape (batch, height, width, 1), uint8; planes are one-hot. Every view is decoded now, and never
+    again (`decoded`); Keras makes floats of the images, on the device.
+    """
     from keras.utils import PyDataset
 
-    view_count = max(len(example.views) for example in train)
+    counts = np.array([len(example.views) for example in train])
+    first, view_count = counts.cumsum() - counts, int(counts.max())
+    shown = decoded([view for example in train for view in example.views])
+    answers = targets(train, names)
 
     class TrainingBatches(PyDataset):  # type: ignore[misc]
         """All batches of the training, numbered through from the first epoch to the last."""
 
         num_batches = None
 
-        def __getitem__(self, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
             chosen, turns = schedule(first_step + step, len(train), view_count, batch, seed)
-            rows = [train[index] for index in chosen]
-            shown = [row.views[turn % len(row.views)] for row, turn in zip(rows, turns, strict=True)]
-            return stack(shown), targets(rows, names)
+            return shown[first[chosen] + turns % counts[chosen], ..., None], answers[chosen]
 
     return TrainingBatches()
 
 
 def validation_batches(val: Sequence[Example], names: Sequence[str], batch: int) -> Any:
-    """Return a Keras data set of the prepared images of `val`; shapes as in `training_batches`."""
+    """Return a Keras data set of the prepared images of `val`; shapes, and decoding, as in `training_batches`."""
     from keras.utils import PyDataset
+
+    shown = decoded([example.views[0] for example in val])
+    planes = one_hot([example.label for example in val], names)
 
     class ValidationBatches(PyDataset):  # type: ignore[misc]
         num_batches = math.ceil(len(val) / batch)
 
-        def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            part = val[index * batch : (index + 1) * batch]
-            return stack([example.views[0] for example in part]), one_hot([example.label for example in part], names)
+        def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+            part = slice(index * batch, (index + 1) * batch)
+            return shown[part, ..., None], planes[part]
 
     return ValidationBatches()
