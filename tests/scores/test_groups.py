@@ -63,7 +63,7 @@ def test_a_group_of_fewer_than_five_images_is_not_the_worst():
 def test_a_scanner_that_all_images_share_is_no_group():
     found = _grouped(("Algeria", "GE", 6, 1, 1))
     assert found["worst"] is None
-    assert worst_in_words(found).startswith("no worst group: ")
+    assert worst_in_words(found).startswith("no groups to compare: ")
 
 
 def test_a_single_patient_has_no_interval():

@@ -1,0 +1,62 @@
+"""The same net learns and answers on every backend of Keras; the pipeline's own is TensorFlow."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import folded as folded_run
+import numpy as np
+import pytest
+import yaml
+
+from sonotrace import cli
+
+ANSWERS = """
+import json, sys
+from pathlib import Path
+from sonotrace.images.grey import read_grey
+from sonotrace.models.classifier import PlaneClassifier
+path = Path("models/planes.keras")
+classifier = PlaneClassifier(path.read_bytes(), path)
+images = [read_grey(file) for file in sorted(Path("data/planes/prepare/images").iterdir())[:16]]
+print(json.dumps(classifier.answers(images).probabilities.tolist()))
+"""
+
+
+def _answers(top, backend):
+    env = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(Path(cli.__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", ANSWERS], cwd=top, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return np.array(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("architecture", ["residual", "efficientnet_lite0"])
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_a_net_is_trained_twice_to_the_same_bytes_and_answers_alike_on_tensorflow(
+    tmp_path, monkeypatch, backend, architecture
+):
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    top = tmp_path / "top"
+    folded_run.make(top)
+    params = yaml.safe_load((top / "params.yaml").read_text())
+    weights = "none" if architecture == "residual" else "imagenet"
+    params["train_cnn"]["planes"] |= {"architecture": architecture, "weights": weights, "epochs": 3}
+    (top / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    hashes = set()
+    for _ in range(2):
+        said = folded_run.run(top, "train_cnn", "planes")
+        hashes.add(hashlib.sha256((top / "models/planes.keras").read_bytes()).hexdigest())
+    assert len(hashes) == 1
+    losses = [float(line.partition(": loss ")[2].split(",")[0]) for line in said.splitlines() if ": loss " in line]
+    assert losses[-1] < losses[0]
+    own, tensorflow = _answers(top, backend), _answers(top, "tensorflow")
+    assert np.abs(own - tensorflow).max() < 1e-4
+    assert len({answer.argmax() for answer in own}) > 1  # it tells planes apart, so there is something to agree on
