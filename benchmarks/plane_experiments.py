@@ -174,7 +174,7 @@ def compiled(model: Any, trial: Trial, steps: int) -> Any:
 
     from sonotrace.models import cnn
 
-    factors = {}
+    factors: dict[int, float] = {}
     for layer in model.layers:
         block = layer.name.removeprefix("block").partition("_")[0]
         depth = int(block) if block.isdigit() else (-1 if layer.name.startswith("stem") else 16)

@@ -101,6 +101,33 @@ def test_a_much_worse_model_is_named_and_the_way_back_is_better(project):
         assert (score.low < score.difference < score.high) == (name != "in_scope")
 
 
+def _with_folds(images):
+    """Make the tables of a state whose folds' nets were asked about these images; the first four are the test side."""
+    given = [image | {"side": "test" if number < 4 else "train"} for number, image in enumerate(images)]
+    asked = tables("planes", images)["data/planes/evaluate/predictions.csv"]
+    return tables("planes", given) | {"data/planes/ensemble/predictions.csv": asked.assign(side="train", fold="1")}
+
+
+def test_folds_of_both_states_are_paired_and_decide_nothing(project):
+    project.state("a", _with_folds(rows(80)))
+    project.state("b", _with_folds([*rows(4), *noisy(rows(80)[4:], 3, 0.6)]))
+    comparison, parts = _compared(project)
+    folds = parts["planes"].scores.folds
+    assert (folds.images, folds.patients) == (80, 40)
+    assert folds.scores["macro_f1"].verdict == "worse"
+    assert comparison.worse == []
+    assert mapping(comparison)["scores"]["planes"]["folds"]["scores"]["macro_f1"]["verdict"] == "worse"
+    assert "over all folds: 80 images of 40 patients" in page(comparison)
+
+
+def test_folds_of_one_state_alone_are_not_compared_and_are_no_gap(project):
+    project.state("a", tables("planes", rows(8)))
+    project.state("b", _with_folds(rows(8)))
+    comparison, parts = _compared(project)
+    assert parts["planes"].scores.folds is None
+    assert [note for state in (comparison.a, comparison.b) for note in state.notes if "ensemble" in note] == []
+
+
 def test_a_little_worse_on_few_patients_is_not_distinguishable(project):
     after = [row(0, predicted="thorax"), *rows(24)[1:]]
     comparison, parts = _planes(project, rows(24), after)

@@ -62,6 +62,7 @@ def _scores(scores: Scores) -> dict[str, Any]:
         "primary": scores.primary,
         "common": _common(scores.common) if isinstance(scores.common, Common) else scores.common,
         "full": _full(scores.full) if scores.full else None,
+        "folds": _common(scores.folds) if scores.folds else None,
     }
 
 

@@ -138,10 +138,13 @@ class Revision:
         paths = {file.relative_to(self._history.top).as_posix(): file for file in files}
         return found | {path: md5_of(file) for path, file in paths.items() if "__pycache__" not in path}
 
+    def makes(self, path: str) -> bool:
+        """Say whether a stage of this state wrote that file."""
+        return path in self._made()
+
     def table(self, path: str) -> pd.DataFrame | None:
         """Return a table that a stage wrote, or None, with a note, if it cannot be read."""
-        made = {link.path: link for step in self.stages.values() for link in step.outputs}
-        content = self._output(path, made.get(path))
+        content = self._output(path, self._made().get(path))
         if content is None:
             return None
         try:
@@ -150,6 +153,9 @@ class Revision:
             remedy = "`dvc fetch` and `dvc checkout` restore it" if self.commit else "`dvc repro` makes it again"
             self._notes.append(f"{path} is not a table ({str(error).splitlines()[0]}); {remedy}")
             return None
+
+    def _made(self) -> dict[str, Link]:
+        return {link.path: link for step in self.stages.values() for link in step.outputs}
 
     def _output(self, path: str, link: Link | None) -> bytes | None:
         if not self.commit:

@@ -19,7 +19,7 @@ PAIRS: dict[str, Callable[[pd.DataFrame, Model, Model], Pair]] = {"planes": plan
 
 @dataclass(frozen=True)
 class Common:
-    """Both models on the test images they share."""
+    """Both models on the images that both were asked about and had not seen."""
 
     images: int
     patients: int
@@ -68,8 +68,10 @@ class Scores:
     primary: str
     """The one score that decides (docs/decisions/0008)."""
     common: Common | str
-    """The reason, as text, if the models cannot be compared."""
+    """On common test images; the reason, as text, if the models cannot be compared."""
     full: Full | None
+    folds: Common | None = None
+    """Over the folds of both states; None where one of them has none."""
 
     @property
     def is_worse(self) -> bool:
@@ -81,30 +83,53 @@ def compared(data_set: str, kind: Kind, one: Revision, other: Revision, table: p
     """Compare the models of two states; `table` comes from `images.joined`, None where there is none."""
     common: Common | str
     try:
-        common = _on_common(data_set, kind, one, other, table)
+        common = _on_test(data_set, kind, one, other, table)
     except SonotraceError as error:
         common = str(error)
-    return Scores(kind.primary, common, _on_full(data_set, one, other))
+    return Scores(kind.primary, common, _on_full(data_set, one, other), _on_folds(data_set, kind, one, other, table))
 
 
-def _on_common(data_set: str, kind: Kind, one: Revision, other: Revision, table: pd.DataFrame | None) -> Common:
-    """Score both models on the images that have the same bytes and are in both test splits.
-
-    Labels and patients are those of the second state. Raises SonotraceError if there is nothing to score.
-    """
+def _on_test(data_set: str, kind: Kind, one: Revision, other: Revision, table: pd.DataFrame | None) -> Common:
+    """Score both models on the images in both test splits; raise SonotraceError if there is nothing to score."""
     if kind.name not in PAIRS:
         raise SonotraceError(f"models are not compared image by image on {kind.name} images")
     path = (folder(data_set, "evaluate") / "predictions.csv").as_posix()
     first, second = one.table(path), other.table(path)
     if first is None or second is None or table is None or "side_before" not in table:
         raise SonotraceError("predictions or image tables cannot be read; the notes say which")
-    tested = (table["side_before"] == "test") & (table["side_after"] == "test")
-    images = table[tested & (table["sha256_before"] == table["sha256_after"])]
-    if not images.empty:
-        pair = PAIRS[kind.name](images, Model(data_set, one, first), Model(data_set, other, second))
-        images = pair.images
-    if images.empty:
+    tested = table[(table["side_before"] == "test") & (table["side_after"] == "test")]
+    common = _common(kind, tested, Model(data_set, one, first), Model(data_set, other, second))
+    if common is None:
         raise SonotraceError("no image is in both test splits")
+    return common
+
+
+def _on_folds(data_set: str, kind: Kind, one: Revision, other: Revision, table: pd.DataFrame | None) -> Common | None:
+    """Score what the folds' models of both states say of the patients that they have not seen."""
+    path = (folder(data_set, "ensemble") / "predictions.csv").as_posix()
+    if table is None or not (one.makes(path) and other.makes(path)):
+        return None
+    first, second = one.table(path), other.table(path)
+    if first is None or second is None:
+        return None
+    models = [
+        Model(data_set, state, found.drop(columns=["side", "fold"])) for state, found in ((one, first), (other, second))
+    ]
+    return _common(kind, table, *models)
+
+
+def _common(kind: Kind, images: pd.DataFrame, a: Model, b: Model) -> Common | None:
+    """Score both models on those of `images` that have the same bytes in both states.
+
+    Labels and patients are those of the second state. None if there is no such image.
+    """
+    images = images[images["sha256_before"] == images["sha256_after"]]
+    if images.empty:
+        return None
+    pair = PAIRS[kind.name](images, a, b)
+    images = pair.images
+    if images.empty:
+        return None
     patients = list(images["patient_after"])
     return Common(
         images=len(images),

@@ -113,6 +113,10 @@ def _scores(data_set: str, scores: Scores) -> Section:
     common = scores.common
     tables = [_full(scores.full)] if scores.full else []
     title = f"Scores, {data_set}"
+    if scores.folds:
+        folds = scores.folds
+        heading = f"over all folds: {folds.images} images of {folds.patients} patients, whom the net asked had not seen"
+        tables.insert(0, _common(folds, heading))
     if isinstance(common, str):
         return Section(title, [f"Common test images: {common}."], tables)
     sentences = [
@@ -122,13 +126,13 @@ def _scores(data_set: str, scores: Scores) -> Section:
     ]
     if common.relabelled:
         sentences.append(f"{common.relabelled} of them have another label in B; B's labels are used for both models.")
-    return Section(title, sentences, [_common(common), *tables], _intervals(common))
+    return Section(title, sentences, [_common(common, "on the common test images"), *tables], _intervals(common))
 
 
-def _common(common: Common) -> Table:
+def _common(common: Common, title: str) -> Table:
     rows = [(name, score.verdict, *_figures(score, score.value)) for name, score in common.scores.items()]
     columns = ("score", "verdict", "A", "B", "B - A", "low", "high")
-    return Table("on the common test images", columns, rows, texts=2)
+    return Table(title, columns, rows, texts=2)
 
 
 def _intervals(common: Common) -> list[Interval]:
