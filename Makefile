@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Without cached bytecode each stage would compile TensorFlow anew, some ten seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup repro reproduce-check test schema lock
+.PHONY: help setup repro reproduce-check test docs schema lock
 
 help:  ## list what make can do
 	@echo "make TARGET, where TARGET is one of:"
@@ -29,6 +29,10 @@ test: setup  ## lint, types, tests
 	ruff format --check .
 	mypy
 	pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+docs: setup  ## build the documentation site into site/
+	sphinx-build --quiet --fail-on-warning --keep-going docs site
+	@echo "site/index.html"
 
 setup: $(VENV)/ready  ## install the locked libraries into .venv
 

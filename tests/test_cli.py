@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
 from sonotrace import cli
@@ -189,3 +190,16 @@ def test_a_signature_is_verified_with_a_key_and_a_key_verifies_signatures(checko
     done = _run(checkout, "verify", *options)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: verify: --signature and --key PUBLIC.pem go together; give both or neither\n"
+
+
+def test_help_says_what_every_argument_and_option_is():
+    groups = [typer.main.get_command(cli.app)]
+    commands = [command for group in groups for command in group.commands.values()]
+    commands += [command for group in commands if hasattr(group, "commands") for command in group.commands.values()]
+    without = [
+        f"{command.name} {parameter.name}"
+        for command in commands
+        for parameter in command.params
+        if parameter.name != "help" and not getattr(parameter, "help", None)
+    ]
+    assert without == []

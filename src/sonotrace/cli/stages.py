@@ -1,6 +1,9 @@
 """One command per stage, as `dvc.yaml` calls them."""
 
 import importlib
+from typing import Annotated
+
+import typer
 
 from sonotrace.cli.options import AllowUnknown, DataSet
 
@@ -44,7 +47,11 @@ def train_cnn(data_set: DataSet) -> None:
     run("train_cnn", data_set)
 
 
-def train_cnn_fold(data_set: DataSet, fold: int, seed: int) -> None:
+def train_cnn_fold(
+    data_set: DataSet,
+    fold: Annotated[int, typer.Argument(help="The fold of patients to leave out, from 1.")],
+    seed: Annotated[int, typer.Argument(help="Of the training, in place of train_cnn's.")],
+) -> None:
     """Train the plane classifier without one fold of patients."""
     run("train_cnn_fold", data_set, fold, seed)
 
