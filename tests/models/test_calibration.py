@@ -5,7 +5,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sonotrace.models.calibration import LEAST_IMAGES, RANGE, calibrated, fit_temperature, smoothed
+from sonotrace.models.calibration import (
+    LEAST_IMAGES,
+    RANGE,
+    calibrated,
+    calibrated_by_others,
+    fit_temperature,
+    smoothed,
+)
 
 seeds, sizes = st.integers(0, 10_000), st.integers(LEAST_IMAGES, 200)
 
@@ -80,3 +87,16 @@ def test_a_probability_of_zero_is_no_obstacle(seed):
     hard = np.eye(4)[probabilities.argmax(axis=1)]
     assume((hard.argmax(axis=1) != truth).any())
     assert np.isfinite(calibrated(hard, fit_temperature(hard, truth))).all()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_folds_calibration_knows_nothing_of_its_own_labels(seed):
+    random = np.random.default_rng(seed)
+    probabilities, truth = random.dirichlet([1, 1, 1], 120), random.integers(0, 3, 120)
+    folds = np.repeat(["1", "2", "3"], 40)
+    own = folds == "2"
+    altered = np.where(own, probabilities.argmax(axis=1), truth)
+    before, after = (calibrated_by_others(probabilities, labels, folds) for labels in (truth, altered))
+    assert (before[own] == after[own]).all()
+    assert (before[~own] != after[~own]).any()
+    assert after.sum(axis=1) == pytest.approx(1)

@@ -9,7 +9,7 @@ import folded as folded_run
 import pandas as pd
 import pytest
 
-from sonotrace.stages.train_ensemble import calibrated_by_others, together
+from sonotrace.stages.train_ensemble import together
 from sonotrace.tables import read_table
 
 MEAN = """
@@ -76,16 +76,3 @@ def test_several_seeds_are_averaged_image_by_image():
     }
     (row,) = together(tables, ("brain", "femur")).to_dict("records")
     assert (row["predicted"], row["brain"], row["femur"]) == ("brain", 0.55, 0.45)
-
-
-def test_a_folds_calibration_knows_nothing_of_its_own_labels(folded):
-    found = read_table(folded / "data/planes/ensemble/predictions.csv")
-    names = ("abdomen", "brain", "femur", "thorax")
-    found[list(names)] = found[list(names)].astype(float)
-    unseen = found[found["side"] != "test"].reset_index(drop=True)
-    own = unseen["fold"] == "1"
-    altered = unseen.assign(label=unseen["label"].where(~own, "thorax"))
-    before, after = (calibrated_by_others(table, names) for table in (unseen, altered))
-    assert (before[own][list(names)] == after[own][list(names)]).all(axis=None)
-    assert (before[~own][list(names)] != after[~own][list(names)]).any(axis=None)
-    assert before[list(names)].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)

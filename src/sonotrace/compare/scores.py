@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from sonotrace.compare import paired, planes, structures
@@ -11,7 +12,9 @@ from sonotrace.compare.paired import Rows, Score, Which
 from sonotrace.compare.revisions import Revision
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.kind import Kind
+from sonotrace.models.calibration import calibrated_by_others
 from sonotrace.places import METRICS, folder
+from sonotrace.tables import PLANE_PREDICTION_COLUMNS
 
 PAIRS: dict[str, Callable[[pd.DataFrame, Model, Model], Pair]] = {"planes": planes.pair, "structures": structures.pair}
 """Kind -> what pairs two models of it."""
@@ -116,6 +119,16 @@ def _on_folds(data_set: str, kind: Kind, one: Revision, other: Revision, table: 
         Model(data_set, state, found.drop(columns=["side", "fold"])) for state, found in ((one, first), (other, second))
     ]
     return _common(kind, table, *models)
+
+
+def _out_of_fold(found: pd.DataFrame) -> pd.DataFrame:
+    """Return what the folds' nets say of images of the train and val sides, calibrated as `train_ensemble` does."""
+    unseen = found[found["side"] != "test"].drop(columns="side").reset_index(drop=True)
+    names = [name for name in unseen.columns if name not in {*PLANE_PREDICTION_COLUMNS, "fold"}]
+    probabilities = unseen[names].to_numpy(np.float64)
+    truth = np.array([names.index(label) for label in unseen["label"]], dtype=np.int64)
+    unseen[names] = calibrated_by_others(probabilities, truth, unseen["fold"].to_numpy(str))
+    return unseen.drop(columns="fold")
 
 
 def _common(kind: Kind, images: pd.DataFrame, a: Model, b: Model) -> Common | None:

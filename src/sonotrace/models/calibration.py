@@ -55,6 +55,20 @@ def calibrated(probabilities: Probabilities, temperature: float) -> Probabilitie
     return probabilities if temperature == 1 else _softmax(_logits(probabilities) / temperature)
 
 
+def calibrated_by_others(
+    probabilities: Probabilities, truth: NDArray[np.int64], folds: NDArray[np.str_]
+) -> Probabilities:
+    """Return each fold's probabilities at the temperature that fits all other folds, shape (n, classes).
+
+    `folds`, shape (n,), names the fold of each row.
+    """
+    found = probabilities.copy()
+    for fold in np.unique(folds):
+        own = folds == fold
+        found[own] = calibrated(probabilities[own], fit_temperature(probabilities[~own], truth[~own]))
+    return found
+
+
 def _logits(probabilities: Probabilities) -> Probabilities:
     return np.asarray(np.log(np.maximum(probabilities, _LEAST)), np.float64)
 

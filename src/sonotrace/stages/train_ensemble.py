@@ -8,8 +8,9 @@ of folds and of seeds) with `metrics/<data set>_folds_detail.json` (with interva
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from sonotrace.models.calibration import calibrated, fit_temperature
+from sonotrace.models.calibration import calibrated_by_others, fit_temperature
 from sonotrace.models.judgement import Judgement
 from sonotrace.params import load
 from sonotrace.params.folds import Folds
@@ -31,7 +32,9 @@ def run(data_set: str) -> None:
     found = together(tables, names)
     write_csv(found, folder(data_set, "ensemble") / "predictions.csv")
     unseen = found[found["side"] != "test"].reset_index(drop=True)
-    said = calibrated_by_others(unseen, names)[["image", "patient", "label", "predicted", *names]]
+    truth, probabilities = _truth(unseen, names), unseen[list(names)].to_numpy(np.float64)
+    said = unseen[["image", "patient", "label", "predicted", *names]].copy()
+    said[list(names)] = calibrated_by_others(probabilities, truth, unseen["fold"].to_numpy(str)).round(6)
     headline, detail = metrics(said, unseen, pd.DataFrame(), everything.evaluate[data_set])
     spread = _spread(tables, names)
     write_json(headline | spread, METRICS / f"{data_set}_folds.json")
@@ -43,7 +46,7 @@ def run(data_set: str) -> None:
     )
     environment.use_threads(everything.train_cnn[data_set].threads)
     environment.use_device("cpu")
-    temperature = _temperature(unseen, names)
+    temperature = fit_temperature(probabilities, truth)
     say(f"train_ensemble: temperature {temperature:.3f}, from {len(unseen)} images")
     with native_noise_hidden():
         _write_model(data_set, folds, temperature)
@@ -79,19 +82,8 @@ def together(tables: dict[tuple[int, int], pd.DataFrame], names: tuple[str, ...]
     return found
 
 
-def calibrated_by_others(unseen: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
-    """Return the table with each fold's probabilities at the temperature that fits all other folds, six decimals."""
-    found = unseen.copy()
-    for fold in found["fold"].unique():
-        own = found["fold"] == fold
-        temperature = _temperature(unseen[~own], names)
-        found.loc[own, list(names)] = calibrated(found.loc[own, list(names)].to_numpy(np.float64), temperature).round(6)
-    return found
-
-
-def _temperature(unseen: pd.DataFrame, names: tuple[str, ...]) -> float:
-    truth = np.array([names.index(label) for label in unseen["label"]])
-    return fit_temperature(unseen[list(names)].to_numpy(np.float64), truth)
+def _truth(table: pd.DataFrame, names: tuple[str, ...]) -> NDArray[np.int64]:
+    return np.array([names.index(label) for label in table["label"]], dtype=np.int64)
 
 
 def _spread(tables: dict[tuple[int, int], pd.DataFrame], names: tuple[str, ...]) -> dict[str, dict[str, float]]:
