@@ -32,6 +32,8 @@ _SHRUNK = 0.25
 _SMOOTH = 2.0
 _STEP, _FINE = 0.5, 0.05
 _NEAR, _FAR = 0.5, 2.0
+_STRAIN = 2.0
+_CUT = 10
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def upright(
     turns: Sequence[float],
     possible: Callable[[float], bool] = lambda _: True,
     favoured: float | None = None,
+    strain: Callable[[float], float] = lambda _: 0.0,
 ) -> Upright | None:
     """Find by which angle the first image is turned, from the outline of the image before it was turned.
 
@@ -139,39 +142,52 @@ def upright(
     `favoured` is one that other evidence speaks for: it is taken where the outline stands out there nearly as much as
     anywhere. A turned image shows parts of the outline: inside is tissue, outside the black that came into view. The
     angle is the one at which the pixels just inside are brightest against those just outside, over all images. Where
-    `turns` are whole degrees, only whole degrees are tried. Returns None where no
-    angle is possible.
+    `turns` are whole degrees, only whole degrees are tried. Else the best half degree is refined: `strain`, in degrees,
+    says how badly an angle explains other things, and counts against it. Returns None where no angle is possible.
     """
     whole = all(float(turn).is_integer() for turn in turns)
     step = 1.0 if whole else _STEP
     angles = np.array([angle for angle in np.arange(-MOST_TURN, MOST_TURN + step / 2, step) if possible(angle)])
     if not angles.size:
         return None
-    contrasts = np.array([_contrast(images, turns, angle, _FAR, 10) for angle in angles])
+    contrasts = np.array([_contrast(images, turns, angle) for angle in angles])
     best = int(np.argmax(contrasts))
     degrees, contrast = float(angles[best]), float(contrasts[best])
     if favoured is not None and possible(favoured):
-        there = _contrast(images, turns, favoured, _FAR, 10)
+        there = _contrast(images, turns, favoured)
         if there >= max(LEAST_FAVOURED, (1 - LEAD) * contrast):
             return Upright(favoured, there, is_clear=True)
     others = contrasts[np.abs(angles - degrees) > (0.5 if whole else 1.5)]
     is_clear = contrast >= LEAST_CONTRAST and others.max(initial=0) <= (1 - LEAD) * contrast
     if not whole:
         fine = degrees + np.arange(-1, 1 + _FINE / 2, _FINE)
-        degrees = float(fine[int(np.argmax([_contrast(images, turns, angle, _NEAR, 20) for angle in fine]))])
+        steps = np.array([_step(images, turns, angle) for angle in fine])
+        strains = np.array([strain(angle) for angle in fine])
+        degrees = float(fine[int(np.argmax(steps / steps.max() - strains / _STRAIN))])
     return Upright(degrees, contrast, bool(is_clear))
 
 
-def _contrast(images: Sequence[Grey], turns: Sequence[float], angle: float, distance: float, most: int) -> float:
-    """Return how much brighter it is `distance` px inside the outline than outside, in grey levels cut at `most`.
+def _contrast(images: Sequence[Grey], turns: Sequence[float], angle: float) -> float:
+    """Return how much brighter it is 2 px inside the outline than outside, in grey levels cut at 10.
 
     What is bright outside counts twice. Little of the outline in view counts for little.
     """
     total, seen, length = 0.0, 0, 0
     for image, turn in zip(images, turns, strict=True):
-        (inside, one), (outside, other) = (_along(image, angle + turn, side) for side in (-distance, distance))
+        (inside, one), (outside, other) = (_along(image, angle + turn, side) for side in (-_FAR, _FAR))
         both = one & other
-        total += float((np.minimum(inside, most) - 2 * np.minimum(outside, most))[both].sum())
+        total += float((np.minimum(inside, _CUT) - 2 * np.minimum(outside, _CUT))[both].sum())
+        seen, length = seen + int(both.sum()), length + both.size
+    return total / (seen + length / 64)
+
+
+def _step(images: Sequence[Grey], turns: Sequence[float], angle: float) -> float:
+    """Return how steep the step at the outline is, as a share of its brightness, so that blur matters little."""
+    total, seen, length = 0.0, 0, 0
+    for image, turn in zip(images, turns, strict=True):
+        (inside, one), (outside, other) = (_along(image, angle + turn, side) for side in (-_NEAR, _NEAR))
+        both = one & other
+        total += float(((inside - outside) / (inside + outside + 4))[both].sum())
         seen, length = seen + int(both.sum()), length + both.size
     return total / (seen + length / 64)
 

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from sonotrace.images.boxes import Boxes, Matrix
 from sonotrace.images.grey import Grey
 from sonotrace.recovered.boxes import OWN_TURN, Fit, fit, matched, turned_back
-from sonotrace.recovered.registration import Mask, Upright, core, register, turning, upright, whole_degrees
+from sonotrace.recovered.registration import (
+    LEAST_CONTRAST,
+    Mask,
+    Upright,
+    core,
+    register,
+    turning,
+    upright,
+    whole_degrees,
+)
 
 REGISTERED_AT = 640
 """Long side, px, to which larger images are reduced before they are registered."""
@@ -68,13 +77,17 @@ def recover(copies: Sequence[Copy]) -> Recovery | str:
             return f"copies do not register: copy {copy} against copy 1: {why}"
     found = [one for one in registered if one]
     relative = whole_degrees(np.array([one.degrees for one in found]))
-    if np.ptp(relative) < OWN_TURN:
-        at: Upright | None = Upright(0.0, 0.0, is_clear=True)
-    else:
-        favoured = _crisp(copies, relative)
-        at = upright(small, list(relative), lambda angle: _possible(copies, relative + angle), favoured)
+    at = upright(
+        small,
+        list(relative),
+        lambda angle: _possible(copies, relative + angle),
+        _crisp(copies, relative),
+        lambda angle: _own_turns(copies, relative + angle),
+    )
     if at is None:
         return "boxes do not fit the turn: no angle explains how wide and high they are"
+    if at.contrast < LEAST_CONTRAST and np.ptp(relative) < OWN_TURN:
+        at = Upright(0.0, 0.0, is_clear=True)  # alike, and black nowhere: nothing was turned
     if not at.is_clear:
         return (
             "turn of the copies unknown: the outline of the source hardly stands out against what came into view "
@@ -150,6 +163,13 @@ def _possible(copies: Sequence[Copy], turns: NDArray[np.float64]) -> bool:
         turned_back(copy.corners, turn, width, height)[1].min(initial=2) > 1
         for copy, turn in zip(copies, turns, strict=True)
     )
+
+
+def _own_turns(copies: Sequence[Copy], turns: NDArray[np.float64]) -> float:
+    """Return by how many degrees boxes must have been turned by themselves on average, if the copies were so."""
+    found = _boxes(copies, turns, np.inf)
+    own = [] if isinstance(found, str) else [one.own_turns for one in found[1]]
+    return float(np.nanmean(own)) if own else 0.0
 
 
 def _crisp(copies: Sequence[Copy], relative: NDArray[np.float64]) -> float | None:
