@@ -49,6 +49,10 @@ class Registration:
     """Correlation of the two, smoothed, where both may be used; 1 for equal images."""
 
 
+STILL = Registration(0.0, np.eye(3), 0.0, 1.0)
+"""Of an image against itself."""
+
+
 def turning(degrees: float, width: int, height: int) -> Matrix:
     """Return the (3, 3) matrix that turns points about the middle of an image."""
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
@@ -81,7 +85,7 @@ def register(one: Grey, other: Grey, usable_one: Mask, usable_other: Mask) -> Re
     matrix = turning(start, width, height)[:2].astype(np.float32)
     both = cv2.bitwise_and(cv2.warpAffine(usable_one, matrix, (width, height), flags=cv2.INTER_NEAREST), usable_other)
     first, second = (cv2.GaussianBlur(image, (0, 0), _SMOOTH).astype(np.float32) for image in (one, other))
-    until = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-8)
+    until = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 100, 1e-7)
     try:
         agreement, found = cv2.findTransformECC(first, second, matrix, cv2.MOTION_EUCLIDEAN, until, both, 1)
     except cv2.error:  # it does not converge
@@ -163,7 +167,7 @@ def upright(
         fine = degrees + np.arange(-1, 1 + _FINE / 2, _FINE)
         steps = np.array([_step(images, turns, angle) for angle in fine])
         strains = np.array([strain(angle) for angle in fine])
-        degrees = float(fine[int(np.argmax(steps / steps.max() - strains / _STRAIN))])
+        degrees = float(fine[int(np.argmax(steps / max(steps.max(), 1e-9) - strains / _STRAIN))])
     return Upright(degrees, contrast, bool(is_clear))
 
 

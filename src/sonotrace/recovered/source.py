@@ -13,6 +13,8 @@ from sonotrace.images.grey import Grey
 from sonotrace.recovered.boxes import OWN_TURN, Fit, fit, matched, turned_back
 from sonotrace.recovered.registration import (
     LEAST_CONTRAST,
+    MOST_TURN,
+    STILL,
     Mask,
     Upright,
     core,
@@ -70,7 +72,8 @@ def recover(copies: Sequence[Copy]) -> Recovery | str:
     scale = min(1.0, REGISTERED_AT / max(height, width))
     small = [_shrunk(copy.image, scale) for copy in copies]
     usable = [_outside(copy, scale, image.shape) for copy, image in zip(copies, small, strict=True)]
-    registered = [register(small[0], image, usable[0], mask) for image, mask in zip(small, usable, strict=True)]
+    others = zip(small[1:], usable[1:], strict=True)
+    registered = [STILL, *(register(small[0], image, usable[0], mask) for image, mask in others)]
     for copy, one in enumerate(registered, 1):
         if one is None or one.agreement < LEAST_AGREEMENT or one.shift > MOST_SHIFT:
             why = "no turn" if one is None else f"correlation {one.agreement:.3f}, middle moved by {one.shift:.1f} px"
@@ -85,7 +88,7 @@ def recover(copies: Sequence[Copy]) -> Recovery | str:
         lambda angle: _own_turns(copies, relative + angle),
     )
     if at is None:
-        return "boxes do not fit the turn: no angle explains how wide and high they are"
+        return f"boxes do not fit the turn: no angle up to {MOST_TURN:g} degrees explains how wide and high they are"
     if at.contrast < LEAST_CONTRAST and np.ptp(relative) < OWN_TURN:
         at = Upright(0.0, 0.0, is_clear=True)  # alike, and black nowhere: nothing was turned
     if not at.is_clear:
@@ -115,7 +118,7 @@ def image_of(copies: Sequence[Copy], recovery: Recovery) -> Grey:
     base = recovery.base
     still = recovery.turns[base] == 0
     image = copies[base].image.copy() if still else _moved_back(copies[base].image, recovery.matrices[base])
-    seen = _seen(recovery.matrices[base], width, height)
+    seen = np.full_like(image, 255) if still else _seen(recovery.matrices[base], width, height)
     for at in sorted(range(len(copies)), key=lambda at: -sharpness(copies[at].image)):
         more = _seen(recovery.matrices[at], width, height)
         fill = (more > 0) & (seen == 0)
@@ -157,9 +160,9 @@ def _outside(copy: Copy, scale: float, shape: tuple[int, ...]) -> Mask:
 
 
 def _possible(copies: Sequence[Copy], turns: NDArray[np.float64]) -> bool:
-    """Say whether every box can have come from one with sides of more than 1 px."""
+    """Say whether no copy is turned too far and every box can have come from one with sides of more than 1 px."""
     height, width = copies[0].image.shape
-    return all(
+    return np.abs(turns).max() <= MOST_TURN and all(
         turned_back(copy.corners, turn, width, height)[1].min(initial=2) > 1
         for copy, turn in zip(copies, turns, strict=True)
     )
