@@ -93,8 +93,8 @@ def test_bright_pixels_lie_inside_the_moved_box(box, change):
     if bounds is None:
         return
     assert kept.all()
-    assert (bounds[:2] >= moved[0, :2] - 1).all()
-    assert (bounds[2:] <= moved[0, 2:] + 1).all()
+    assert (bounds[:2] >= moved[0, :2] - 1.5).all()
+    assert (bounds[2:] <= moved[0, 2:] + 1.5).all()
 
 
 @given(boxes(), straight)
