@@ -50,6 +50,18 @@ def test_the_image_comes_back(recovered):
         assert error < 0.6 * min(_error(copy.image, source.image) for copy in copies)
 
 
+def test_what_one_copy_does_not_show_is_filled_from_another():
+    source = drawn(5)._replace(image=np.full((432, 640), 90, np.uint8) + drawn(5).image // 4)
+    copies = [turn(source, angle) for angle in (9, -9)]
+    found = recover(copies)
+    shown = np.full((432, 640), 255, np.uint8)
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    hidden = cv2.warpAffine(shown, found.matrices[found.base][:2], (640, 432), flags=flags) == 0
+    image = image_of(copies, found)
+    assert hidden.mean() > 0.05
+    assert np.median(np.abs(image[hidden].astype(int) - source.image[hidden])) < 6
+
+
 def _error(image, truth):
     smooth = [cv2.GaussianBlur(one, (0, 0), 2).astype(float) for one in (image, truth)]
     return np.abs(smooth[0] - smooth[1]).mean()
