@@ -124,6 +124,12 @@ class Findings:
                 "the data set has a split of its own, which is not used; "
                 f"-S split.{self.data_set}.use_official=true uses it"
             )
+        copies = self.accepted[self.accepted["source_image"] != ""].groupby("source_image").size()
+        if self.kind.has_boxes and (copies > 1).any():
+            yield (
+                f"{int((copies > 1).sum())} source images come as several copies; if those were turned, their boxes "
+                f"are too large: -S validate.{self.data_set}.copies=recover undoes that"
+            )
         applied = [key for key in ("preprocessing", "augmentation") if self.snapshot[key]]
         if applied:
             yield f"the images are not raw; the export states {' and '.join(applied)}"
