@@ -79,12 +79,12 @@ def decode_all(files: list[Path]) -> None:
 
 def prepare_rate(preparation: Preparation, files: list[Path]) -> float:
     """Return images/s of the stage's loop; images are numbered, since names below folders can repeat."""
-    rows = [(str(number), str(file.resolve()), "") for number, file in enumerate(files)]
+    rows = [(str(number), file, "") for number, file in enumerate(files)]
     with tempfile.TemporaryDirectory() as target:
         cache = open_cache(preparation, Path(target))  # no DVC repository, so nothing is taken over
 
         def loop() -> None:
-            for _ in prepare_images(preparation, rows, Path(), Path(target), cache):
+            for _ in prepare_images(preparation, rows, Path(target), cache):
                 pass
 
         return len(files) / timed(loop)

@@ -27,7 +27,9 @@ COLUMNS = {
     "file": Column("path below the folder of images; empty where the snapshot has a row but no image"),
     "sha256": Column("of the image file; empty without one"),
     "patient": Column("patient, by number or pseudonym (structures: subject); empty where unknown"),
-    "source_image": Column("image that this one is an augmented copy of, as the exporting tool names it"),
+    "source_image": Column(
+        "image that this one is an augmented copy of, as the exporting tool names it; its own id if it was recovered"
+    ),
     "width": Column("px; 0 where unknown", "int64"),
     "height": Column("px; 0 where unknown", "int64"),
     "label": Column("class of the whole image; empty where the data set has none"),
@@ -52,6 +54,10 @@ COLUMNS = {
     "colour": Column("share of the pixels that is coloured, 0 to 1", "float64"),
     "black": Column("share of the pixels that is black, 0 to 1", "float64"),
     "distance": Column("of the histogram from the median of all, 0 to 1", "float64"),
+    "turn": Column("by how many degrees a copy is turned against its source, counter-clockwise", "float64"),
+    "own_turn": Column("by how many degrees what is in the box was turned by itself before", "float64"),
+    "residual": Column("largest distance of an exported edge from the one that the fit predicts, px", "float64"),
+    "grown": Column("area of the exported box against the recovered one", "float64"),
     "copy": Column("id of an augmented copy: IMAGE/NUMBER, from 1"),
     "data_set": Column("the data set that the image is from, or `generated`"),
     "predicted": Column("the class that the model gives the highest probability; a column per class holds them all"),
@@ -76,6 +82,8 @@ USED_BOX_COLUMNS = ("image", "structure", *CORNERS)
 QUARANTINE_COLUMNS = ("image", "file", "labelled_by", "reason", "detail")
 STATISTICS_COLUMNS = ("image", "file", "brightness", "sharpness", "colour", "black", "distance")
 COPY_COLUMNS = ("copy", "image")
+FIT_COLUMNS = ("image", "file", "structure", "turn", "own_turn", "residual", "grown")
+"""Of the boxes of copies that a source was recovered from; `file` is the copy's."""
 FOUND_BOX_COLUMNS = ("image", "structure", "confidence", *CORNERS)
 """Of the predictions of a structure detector."""
 PLANE_PREDICTION_COLUMNS = ("image", "patient", "label", "predicted", "scope", "in_scope")
@@ -110,6 +118,11 @@ def parse_table(content: bytes) -> pd.DataFrame:
     types = {name: dtype for name, dtype in known.items() if dtype != "str"}
     fractional = [name for name, dtype in types.items() if dtype == "float64"]
     return table.replace({name: {"": "nan"} for name in fractional}).astype(types)
+
+
+def is_recovered(table: pd.DataFrame) -> pd.Series:
+    """Say of each image whether it was recovered from its copies: it has the name of its source (`recovered`)."""
+    return table["image"] == table["source_image"]
 
 
 def image_table(rows: list[dict[str, object]]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Boxes hold what they held, wherever an affine change moves them."""
+"""Boxes hold the ellipses that filled them, wherever an affine change moves them."""
 
 import numpy as np
 from hypothesis import assume, given
@@ -24,10 +24,10 @@ matrices = st.tuples(entries, entries, numbers, entries, entries, numbers).map(
 )
 
 
-@given(box_arrays(1), matrices, shares, shares)
-def test_a_point_inside_a_box_is_inside_the_moved_box(boxes, matrix, right, down):
-    x = boxes[:, 0] + right * (boxes[:, 2] - boxes[:, 0])
-    y = boxes[:, 1] + down * (boxes[:, 3] - boxes[:, 1])
+@given(box_arrays(1), matrices, shares, st.floats(0, 2 * np.pi))
+def test_a_point_of_the_ellipse_in_a_box_is_inside_the_moved_box(boxes, matrix, out, around):
+    x = (boxes[:, 0] + boxes[:, 2] + out * np.cos(around) * (boxes[:, 2] - boxes[:, 0])) / 2
+    y = (boxes[:, 1] + boxes[:, 3] + out * np.sin(around) * (boxes[:, 3] - boxes[:, 1])) / 2
     new_x, new_y, _ = matrix @ np.stack([x, y, np.ones(len(boxes))])
     moved = transform(boxes, matrix)
     assert (moved[:, 0] - 1e-6 <= new_x).all()
@@ -37,11 +37,23 @@ def test_a_point_inside_a_box_is_inside_the_moved_box(boxes, matrix, right, down
 
 
 @given(box_arrays(1), matrices)
-def test_the_moved_box_touches_a_corner_of_the_old_one_on_each_side(boxes, matrix):
-    corners = np.stack([boxes[:, [0, 0, 2, 2]], boxes[:, [1, 3, 1, 3]], np.ones((len(boxes), 4))], axis=1)
-    x, y, _ = (matrix @ corners).transpose(1, 0, 2)
+def test_the_moved_box_touches_the_ellipse_on_each_side(boxes, matrix):
+    around = np.linspace(0, 2 * np.pi, 2001)
+    x = (boxes[:, [0]] + boxes[:, [2]] + np.cos(around) * (boxes[:, [2]] - boxes[:, [0]])) / 2
+    y = (boxes[:, [1]] + boxes[:, [3]] + np.sin(around) * (boxes[:, [3]] - boxes[:, [1]])) / 2
+    x, y, _ = (matrix @ np.stack([x, y, np.ones_like(x)], axis=1)).transpose(1, 0, 2)
     bounds = np.stack([x.min(1), y.min(1), x.max(1), y.max(1)], axis=1)
-    np.testing.assert_allclose(transform(boxes, matrix), bounds, atol=1e-6)
+    np.testing.assert_allclose(transform(boxes, matrix), bounds, atol=0.02)
+
+
+entire = st.floats(-3, 3).filter(lambda value: abs(value) > 0.01)
+
+
+@given(box_arrays(1), entire, entire, numbers, numbers)
+def test_without_turn_and_shear_corners_stay_corners(boxes, wide, high, right, down):
+    moved = transform(boxes, np.array([[wide, 0, right], [0, high, down], [0, 0, 1]]))
+    x, y = boxes[:, [0, 2]] * wide + right, boxes[:, [1, 3]] * high + down
+    np.testing.assert_allclose(moved, np.stack([x.min(1), y.min(1), x.max(1), y.max(1)], axis=1), atol=1e-3)
 
 
 @given(box_arrays(), sizes, sizes)

@@ -306,3 +306,27 @@ def test_coco_and_yolo_forms_of_the_same_boxes_read_alike(tmp_path_factory, boxe
     assert [box.structure for box in coco.boxes] == [box.structure for box in yolo.boxes]
     for ours, theirs in zip(coco.boxes, yolo.boxes, strict=True):
         assert _corners(ours) == pytest.approx(_corners(theirs), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "corners"),
+    [(0.0, (10, 5, 30, 15)), (90.0, (15, 0, 25, 20)), (180, (10, 5, 30, 15)), (-90, (15, 0, 25, 20))],
+)
+def test_a_box_that_cvat_rotates_becomes_the_bounds_of_its_corners(tmp_path, rotation, corners):
+    annotation = _annotation(bbox=(10, 5, 20, 10), attributes={"occluded": False, "rotation": rotation})
+    (entry,) = _one(tmp_path, None, annotation).values()
+    x0, y0, x1, y1 = corners
+    assert _corners(entry.boxes[0]) == pytest.approx([x0 / WIDTH, y0 / HEIGHT, x1 / WIDTH, y1 / HEIGHT])
+
+
+def test_a_box_rotated_by_half_a_right_angle_is_as_wide_as_high(tmp_path):
+    annotation = _annotation(bbox=(10, 5, 20, 10), attributes={"rotation": 45})
+    x0, y0, x1, y1 = _corners(next(iter(_one(tmp_path, None, annotation).values())).boxes[0])
+    assert (x1 - x0) * WIDTH == pytest.approx(30 / 2**0.5)
+    assert (y1 - y0) * HEIGHT == pytest.approx(30 / 2**0.5)
+
+
+def test_a_rotation_that_is_no_number_leaves_no_corners(tmp_path):
+    annotation = _annotation(attributes={"rotation": "a little"})
+    corners = _corners(next(iter(_one(tmp_path, None, annotation).values())).boxes[0])
+    assert all(math.isnan(value) for value in corners)

@@ -167,9 +167,8 @@ def test_there_must_be_one_export(tmp_path, count):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "data.yaml").touch()
     (tmp_path / "notes.json").write_text('{"images": []}')
-    with pytest.raises(
-        SonotraceError, match=rf"{count} files data\.yaml and no COCO \.json below it; it must hold one"
-    ):
+    found = rf"{count} files data\.yaml or classes\.txt or obj\.names and no COCO \.json below it"
+    with pytest.raises(SonotraceError, match=f"{found}; it must hold one"):
         read_snapshot(tmp_path)
 
 
@@ -199,3 +198,35 @@ def test_a_single_word_is_no_list_of_class_names(tmp_path):
     (tmp_path / "data.yaml").write_text("names: CSP\n")
     with pytest.raises(SonotraceError, match=r"data\.yaml: no usable list of class names"):
         read_snapshot(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "image", "label"),
+    [
+        ("classes.txt", "images/ab12-7.png", "labels/ab12-7.txt"),  # Label Studio
+        ("obj.names", "obj_train_data/7.png", "obj_train_data/7.txt"),  # CVAT, YOLO 1.1
+        ("obj.names", "obj_Validation_data/site/7.png", "obj_Validation_data/site/7.txt"),
+    ],
+)
+def test_a_list_of_classes_stands_in_for_data_yaml(tmp_path, names, image, label):
+    for path, content in ((names, "\n".join(OTHER_ORDER) + "\n"), (image, ""), (label, "2 .5 .4 .2 .6\n")):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    (tmp_path / "train.txt").write_text(f"data/{image}\n")
+    (tmp_path / "notes.json").write_text("{}")
+    listing = structures.read_snapshot(tmp_path, {}, "structures")
+    (entry,) = listing.entries
+    assert _boxes(entry) == [("CSP", 0.4, 0.1, 0.6, 0.7)]
+    assert (entry.labelled_by, entry.official_split) == (label, "")
+    assert listing.label_files == {tmp_path / names, tmp_path / label}
+
+
+def test_a_data_yaml_counts_before_a_list_of_classes(tmp_path):
+    (tmp_path / "classes.txt").write_text("A\nB\nC\n")
+    found = _export(tmp_path, {"train/a": "2 .5 .4 .2 .6\n"})
+    assert [box.structure for box in found["a"].boxes] == ["CSP"]
+
+
+def test_a_rotated_box_is_read_as_the_bounds_of_its_corners(tmp_path):
+    found = _export(tmp_path, {"train/a": "2 0.5 0.2 0.7 0.4 0.5 0.6 0.3 0.4\n"})
+    assert _boxes(found["a"]) == [("CSP", 0.3, 0.2, 0.7, 0.6)]

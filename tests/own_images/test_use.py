@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import yaml
 from dicom_files import dicom
+from turned_copies import drawn, turn
 from typer.testing import CliRunner
 
 from sonotrace.cli import app
 from sonotrace.errors import SonotraceError
+from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.own_images.command import Wishes, use, use_phantom
 from sonotrace.own_images.presets import REAL
 from sonotrace.params import load
@@ -300,6 +302,27 @@ def test_boxes_are_counted_by_structure(tmp_path_factory, capsys):
     assert "note: no box of CHOROID_PLEXUS" in printed
     assert "note: only 6 patients" in printed
     assert load().train_yolo["structures"].imgsz == 640
+
+
+def test_sources_that_come_as_several_copies_are_pointed_out_until_they_are_recovered(tmp_path_factory, capsys):
+    folder = tmp_path_factory.mktemp("export")
+    (folder / "data.yaml").write_text(f"names: {drawn(1).structures}\n")
+    for part in ("images", "labels"):
+        (folder / "train" / part).mkdir(parents=True)
+    for number, angle in enumerate((0, 6)):
+        turned = turn(drawn(1), angle)
+        cv2.imwrite(str(folder / f"train/images/1_HC_png.rf.{number}.png"), turned.image)
+        x0, y0, x1, y1 = turned.corners.T / [[640], [432], [640], [432]]
+        rows = np.stack([np.arange(len(x0)), (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
+        np.savetxt(folder / f"train/labels/1_HC_png.rf.{number}.txt", rows, "%g")
+    look = dataclasses.replace(YES, dry_run=True)
+    use("structures", folder, look)
+    assert "note: 1 source images come as several copies" in capsys.readouterr().out
+    use("structures", folder, dataclasses.replace(look, settings=["validate.structures.copies=recover"]))
+    printed = capsys.readouterr().out
+    assert "come as several copies" not in printed
+    boxes = ", ".join(f"{name} 1" for name in STRUCTURES)
+    assert f"boxes       {boxes}" in printed
 
 
 @pytest.mark.parametrize(

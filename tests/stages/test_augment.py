@@ -197,3 +197,12 @@ def test_of_a_snapshot_augmented_before_no_training_image_is_augmented_again(wor
     write_json({"augmentation": {"notes": ["blur"]}}, work / "reports/structures/snapshot.json")
     run("structures")
     assert {image.split("/")[0] for image in _outputs(work)[0]} == {"c"}
+
+
+def test_what_was_recovered_from_copies_is_augmented(work, prepared):
+    prepared({"a": ("train", "a"), "b.rf.1": ("train", "b")})
+    table = read_table(work / "data/structures/split/split.csv").assign(official_split="train")
+    write_csv(table, work / "data/structures/split/split.csv")
+    write_json({"augmentation": {"notes": ["rotation"]}}, work / "reports/structures/snapshot.json")
+    run("structures")
+    assert {image.split("/")[0] for image in _outputs(work)[0]} == {"a"}

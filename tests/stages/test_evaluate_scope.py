@@ -42,6 +42,7 @@ def strange(work, monkeypatch):
         "source": "incoming", "kind": "out_of_scope", "patient_pattern": pattern, "incoming": incoming,
     }  # fmt: skip
     parameters["validate"]["hips"] = dict(parameters["validate"]["structures"])
+    del parameters["validate"]["hips"]["copies"]
     parameters["split"]["hips"] = parameters["split"]["planes"] | {"fractions": {"train": 0, "val": 0, "test": 1}}
     parameters["prepare"]["hips"] = PREPARE
     parameters["evaluate_scope"]["hips"] = SCOPE | COMMON

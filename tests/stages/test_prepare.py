@@ -94,3 +94,21 @@ def test_boxes_go_with_their_own_image_in_their_order(listed, aspect):
     for (image, *_), before, after in zip(listed, corners, moved[CORNERS].to_numpy(), strict=True):
         expected = preparation.placement(*sizes[image]).to_prepared(np.array([before]))[0]
         np.testing.assert_allclose(after, expected, atol=0.001)
+
+
+def test_a_recovered_image_is_taken_from_where_validate_left_it(work):
+    validate = work / "data/structures/validate"
+    rows = _accepted({"a": (640, 432), "b.rf.1": (640, 432)})
+    rows["file"], rows["source_image"] = ["a.png", "b.rf.1.png"], ["a", "b"]
+    for folder, level in ((validate / "recovered/images", 200), (work / "data/structures/pull/images", 100)):
+        folder.mkdir(parents=True)
+        for name in ("a", "b.rf.1"):
+            write_png(np.full((432, 640), level, np.uint8), folder / f"{name}.png")
+    write_csv(rows, validate / "accepted.csv")
+    write_csv(box_table([]).drop(columns="file"), validate / "boxes.csv")
+    run("structures")
+    prepared = work / "data/structures/prepare/images"
+    assert {name: int(read_grey(prepared / f"{name}.png").max()) for name in ("a", "b.rf.1")} == {
+        "a": 200,
+        "b.rf.1": 100,
+    }

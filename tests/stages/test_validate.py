@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from turned_copies import drawn, turn
 
 from sonotrace.checks.boxes import TOLERANCE, cut_boxes
 from sonotrace.checks.copies import set_copies_apart
@@ -507,3 +508,45 @@ def test_a_photograph_is_flagged_or_quarantined_as_the_parameters_say(work, set_
         ]
         assert report["unlike_the_rest"] == {}
         assert "warning" not in printed
+
+
+@pytest.mark.parametrize("copies", ["keep", "recover"])
+def test_turned_copies_become_their_source_if_that_is_asked_for(work, set_param, pulled, copies):
+    set_param("validate.structures.copies", copies)
+    source, other = drawn(1), drawn(2)
+    made = {f"1_HC_png.rf.{at}": turn(source, angle) for at, angle in enumerate((0, 6, -4))} | {"2_HC_png.rf.0": other}
+    rows, boxes, contents = [], [], {}
+    for image, one in made.items():
+        height, width = one.image.shape
+        rows.append(_row(image, patient=image[0], source_image=image[:8], width=width, height=height, label=""))
+        boxes += [_box(image, corners, name) for name, corners in zip(one.structures, one.corners, strict=True)]
+        contents[f"{image}.png"] = cv2.imencode(".png", one.image)[1].tobytes()
+    pulled("structures", rows, contents, boxes)
+    run("structures")
+    accepted, quarantine = _tables(work, "structures")
+    at = work / "data/structures/validate"
+    found, fits = read_table(at / "boxes.csv"), read_table(at / "recovered/fits.csv")
+    report = json.loads((work / "reports/structures/data.json").read_text())
+    assert quarantine.empty
+    if copies == "keep":
+        assert list(accepted["image"]) == list(made)
+        assert fits.empty
+        assert "recovered" not in report
+        return
+    assert list(accepted["image"]) == ["1_HC_png", "2_HC_png.rf.0"]
+    np.testing.assert_allclose(found.loc[found["image"] == "1_HC_png", CORNERS], source.corners, atol=1)
+    assert len(fits) == 3 * len(source.structures)
+    assert report["recovered"]["sources"] == 1
+    assert report["accepted"] == 2
+
+
+def test_copies_that_do_not_fit_are_quarantined(work, set_param, pulled):
+    set_param("validate.structures.copies", "recover")
+    set_param("validate.structures.max_quarantined", 0.7)
+    rows = [_row(f"1_HC_png.rf.{at}", source_image="1_HC_png", label="") for at in range(2)]
+    pulled("structures", [*rows, _row("2_HC_png.rf.0", source_image="2_HC_png", label="")])
+    run("structures")
+    accepted, quarantine = _tables(work, "structures")
+    assert list(accepted["image"]) == ["2_HC_png.rf.0"]
+    assert list(quarantine["image"]) == ["1_HC_png.rf.0", "1_HC_png.rf.1"]
+    assert set(quarantine["reason"]) == {"copies do not register"}

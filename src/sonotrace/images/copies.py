@@ -14,7 +14,7 @@ from sonotrace.images.boxes import Boxes
 from sonotrace.images.grey import encode_pages, header_size, read_grey
 from sonotrace.params.augment import AugmentOne
 from sonotrace.running.item_cache import ItemCache
-from sonotrace.tables import CORNERS
+from sonotrace.tables import CORNERS, is_recovered
 
 
 class Original(NamedTuple):
@@ -40,12 +40,12 @@ def originals(
     """Return the images of these sides that are no augmented copies already, sorted.
 
     Copies are those whose source the snapshot holds more than once and, where the snapshot was
-    augmented `before`, all of its own training side.
+    augmented `before`, all of its own training side; but not what was recovered from copies.
     """
     copies = table[table["source_image"] != ""].groupby("source_image").size()
     copied = table["source_image"].map(copies).fillna(1) > 1
     if before:
-        copied |= table["official_split"] == "train"
+        copied |= (table["official_split"] == "train") & ~is_recovered(table)
     chosen = table[table["side"].isin(sides) & ~copied].sort_values("image")
     own = {
         str(image): (list(rows["structure"]), rows[CORNERS].to_numpy(np.float64))

@@ -21,13 +21,13 @@ def open_cache(params: Preparation, top: Path | None = None) -> ItemCache:
 
 
 def prepare_images(
-    params: Preparation, rows: Iterable[tuple[str, str, str]], source: Path, target: Path, cache: ItemCache
+    params: Preparation, rows: Iterable[tuple[str, Path, str]], target: Path, cache: ItemCache
 ) -> Iterable[None]:
-    """Write `target/<image>.png` for each image id, file below `source` and sha256 of that file, one per step."""
+    """Write `target/<image>.png` for each image id, file and sha256 of that file, one per step."""
 
-    def one(row: tuple[str, str, str]) -> None:
+    def one(row: tuple[str, Path, str]) -> None:
         image, file, sha256 = row
-        cache.file(sha256, target / f"{image}.png", lambda: encode_png(params.apply(read_grey(source / file)), STORED))
+        cache.file(sha256, target / f"{image}.png", lambda: encode_png(params.apply(read_grey(file)), STORED))
 
     return in_order(one, rows, batch=BATCH)
 

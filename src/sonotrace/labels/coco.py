@@ -184,7 +184,7 @@ def _corners(annotation: dict[str, Any]) -> tuple[float, float, float, float]:
         if not _are_numbers(box) or len(box) != 4:
             return _NOWHERE
         x, y, width, height = box
-        return x, y, x + width, y + height
+        return _turned(x, y, x + width, y + height, annotation.get("attributes"))
     polygons = annotation.get("segmentation")
     if not isinstance(polygons, list) or not polygons:
         return _NOWHERE
@@ -193,6 +193,20 @@ def _corners(annotation: dict[str, Any]) -> tuple[float, float, float, float]:
     xs = [x for polygon in polygons for x in polygon[::2]]
     ys = [y for polygon in polygons for y in polygon[1::2]]
     return min(xs), min(ys), max(xs), max(ys)
+
+
+def _turned(x0: float, y0: float, x1: float, y1: float, attributes: object) -> tuple[float, float, float, float]:
+    """Return the bounds of a box that CVAT states before its rotation, an attribute in degrees about the centre."""
+    degrees = attributes.get("rotation", 0) if isinstance(attributes, dict) else 0
+    if not _is_number(degrees):
+        return _NOWHERE
+    if degrees % 180 == 0:
+        return x0, y0, x1, y1
+    radians = math.radians(degrees)
+    cos, sin = abs(math.cos(radians)), abs(math.sin(radians))
+    x, y, width, height = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+    across, down = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
+    return x - across, y - down, x + across, y + down
 
 
 def _are_numbers(values: object) -> bool:

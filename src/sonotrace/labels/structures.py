@@ -1,9 +1,10 @@
-"""Read labelled structures: from a YOLOv8 export, as Roboflow makes it, or from COCO JSON (`coco`).
+"""Read labelled structures: from a YOLO export, as Roboflow, CVAT and Label Studio make it, or from COCO JSON (`coco`).
 
 The export's own class order or category ids end here: past pull a box carries the name of its structure.
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,27 +17,33 @@ from sonotrace.errors import SonotraceError
 from sonotrace.labels import coco
 from sonotrace.labels.listing import Box, Listed, Listing, image_id, images_below, side_of, source_of
 
+CLASS_LISTS = ("classes.txt", "obj.names")
+"""Names of classes, one per line, where there is no `data.yaml`: as Label Studio and CVAT (YOLO 1.1) write them."""
+
 
 def read_snapshot(folder: Path, _settings: Mapping[str, Any], _data_set: str) -> Listing:
     """List the images in `folder` with their boxes, and labels without an image.
 
     The labels are those of the one `data.yaml` in `folder` or below, or of the COCO files there, not
-    both. A name `SOURCE.rf.HASH` is Roboflow's copy of SOURCE. A box that an image has twice counts
-    once. Raises SonotraceError where there are no labels, or labels of both kinds.
+    both; without either, those of the one file of CLASS_LISTS. A name `SOURCE.rf.HASH` is Roboflow's
+    copy of SOURCE. A box that an image has twice counts once. Raises SonotraceError where there are no
+    labels, or labels of both kinds.
     """
     cards = sorted(folder.rglob("data.yaml"))
     documents, faults = coco.find(folder)
     if cards and documents:
         both = f"{cards[0].relative_to(folder)} (YOLOv8) and {next(iter(documents)).relative_to(folder)} (COCO)"
         raise SonotraceError(f"{folder}: labels in {both}; keep one of them")
+    if not cards and not documents:
+        cards = sorted(path for name in CLASS_LISTS for path in folder.rglob(name))
     if len(cards) == 1:
         return _distinct(_read_yolo(folder, cards[0]))
     if faults:
         raise SonotraceError(faults[0])
     if not documents:
         raise SonotraceError(
-            f"{folder}: {len(cards)} files data.yaml and no COCO .json below it; "
-            "it must hold one YOLOv8 or COCO export, as a folder or as one archive"
+            f"{folder}: {len(cards)} files data.yaml or {' or '.join(CLASS_LISTS)} and no COCO .json below it; "
+            "it must hold one YOLO or COCO export, as a folder or as one archive"
         )
     return _distinct(Listing(coco.read(folder, documents), frozenset(documents)))
 
@@ -53,14 +60,15 @@ def _distinct(listing: Listing) -> Listing:
 
 
 def _read_yolo(folder: Path, card: Path) -> Listing:
-    """List the images of a YOLOv8 export, whose own folder has the file `card`, and label files without an image.
+    """List the images of a YOLO export, whose own folder has the file `card`, and label files without an image.
 
-    An image's labels are in the file of the same name below `labels` instead of `images`. An empty file
-    says that there is nothing to find; no file, that nobody labelled the image.
+    An image's labels are in the file of the same name below `labels` instead of `images`, or beside it in a
+    folder such as CVAT's `obj_train_data`. An empty file says that there is nothing to find; no file, that
+    nobody labelled the image.
     """
     export = _read_card(card)
     root = card.parent
-    label_files = frozenset(path for path in root.rglob("*.txt") if "labels" in path.relative_to(root).parts)
+    label_files = frozenset(path for path in root.rglob("*.txt") if _holds_labels(path.relative_to(root).parts[:-1]))
     labels = {_nfc(path): path for path in label_files}
     listed = []
     for file in images_below(folder):
@@ -83,9 +91,13 @@ def _read_yolo(folder: Path, card: Path) -> Listing:
     return Listing(listed, label_files | {card})
 
 
+def _holds_labels(folders: tuple[str, ...]) -> bool:
+    return "labels" in folders or any(re.fullmatch(r"obj_\w+_data", name, re.IGNORECASE) for name in folders)
+
+
 @dataclass(frozen=True)
 class _Export:
-    """What a data.yaml says of the label files."""
+    """What an export says of its label files."""
 
     names: list[str]
     keypoints: int
@@ -93,10 +105,16 @@ class _Export:
 
 
 def _read_card(card: Path) -> _Export:
-    """Read `names` of a data.yaml, a list or a mapping from 0 on, `nc` and `kpt_shape`.
+    """Read `names` of a data.yaml, a list or a mapping from 0 on, `nc` and `kpt_shape`; or a list of class names.
 
     Raises SonotraceError where they are unusable, or `nc` is not the number of names.
     """
+    if card.name in CLASS_LISTS:
+        try:
+            lines = card.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            raise SonotraceError(f"{card}: not UTF-8; save it as UTF-8, one class name per line") from None
+        return _Export([line.strip() for line in lines if line.strip()], 0)
     try:
         content = yaml.safe_load(card.read_text(encoding="utf-8"))
         names = content["names"]
@@ -139,6 +157,8 @@ def _read_boxes(path: Path, export: _Export) -> tuple[list[Box], str]:
 
 def _read_box(values: list[str], export: _Export) -> Box | str:
     """Read `class cx cy w h`, perhaps with keypoints, or a polygon `class x y x y x y ...` as its bounds.
+
+    A rotated box, as Ultralytics and CVAT write it, is a polygon of its four corners.
 
     Where neither `kpt_shape` nor the number of values proves which it is, return why not. A tracker of
     Ultralytics writes `class cx cy w h confidence id`, as long as a triangle, and `id` is a whole number.

@@ -22,7 +22,7 @@ from sonotrace.places import DATA, REPORTS, folder
 from sonotrace.running.item_cache import dvc_cache
 from sonotrace.running.outputs import write_bytes
 from sonotrace.stages import pull, validate
-from sonotrace.tables import read_table
+from sonotrace.tables import USED_BOX_COLUMNS, read_table
 
 FEW = 20
 """Patients; with fewer, one of train, val and test is easily left without any."""
@@ -124,6 +124,12 @@ class Findings:
                 "the data set has a split of its own, which is not used; "
                 f"-S split.{self.data_set}.use_official=true uses it"
             )
+        copies = self.accepted[self.accepted["source_image"] != ""].groupby("source_image").size()
+        if self.kind.has_boxes and (copies > 1).any():
+            yield (
+                f"{int((copies > 1).sum())} source images come as several copies; if those were turned, their boxes "
+                f"are too large: -S validate.{self.data_set}.copies=recover undoes that"
+            )
         applied = [key for key in ("preprocessing", "augmentation") if self.snapshot[key]]
         if applied:
             yield f"the images are not raw; the export states {' and '.join(applied)}"
@@ -157,7 +163,7 @@ def check(data_set: str, images: Path, shown: Path, parameters: str, scratch: Pa
             json.loads(snapshot.read_text(encoding="utf-8")),
             manifest,
             accepted,
-            read_table(folder(data_set, "pull") / "boxes.csv").merge(accepted[["image", "file"]]),
+            pd.DataFrame(columns=list(USED_BOX_COLUMNS)) if refusal else read_table(at / "boxes.csv"),
             quarantine,
             read_table(at / "out_of_scope.csv"),
             refusal,

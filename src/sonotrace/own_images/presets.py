@@ -75,6 +75,7 @@ DRAWN: dict[str, dict[str, Any]] = {
         "pull.patient_pattern": r"^(?P<patient>\d+)_\d*HC",
         "validate.max_quarantined": 0.05,
         "validate.conflicting_labels": "stop",
+        "validate.copies": "keep",
         "split.use_official": False,
         "train_yolo.imgsz": 256,
         "train_yolo.rect": True,

@@ -30,13 +30,13 @@ from sonotrace.params.section import Section
 from sonotrace.params.split import SplitOne
 from sonotrace.params.train_cnn import TrainCnn
 from sonotrace.params.train_yolo import TrainYolo
-from sonotrace.params.validate import ValidateOne, ValidatePlanes
+from sonotrace.params.validate import ValidateOne, ValidatePlanes, ValidateStructures
 
 PATH = Path("params.yaml")
 
 SECTIONS: dict[str, dict[str, type[Section]]] = {
     "pull": {"planes": PullPlanes, "structures": PullStructures, "out_of_scope": PullOutOfScope},
-    "validate": {"planes": ValidatePlanes, "structures": ValidateOne, "out_of_scope": ValidateOne},
+    "validate": {"planes": ValidatePlanes, "structures": ValidateStructures, "out_of_scope": ValidateOne},
     "split": {"planes": SplitOne, "structures": SplitOne, "out_of_scope": SplitOne},
     "prepare": {"planes": PrepareOne, "structures": PrepareOne, "out_of_scope": PrepareOne},
     "augment": {"planes": AugmentOne, "structures": AugmentOne},

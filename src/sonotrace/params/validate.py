@@ -15,6 +15,11 @@ class ValidateOne(Section):
         """Whether classes that the kind of data set calls out of scope are left out."""
         return True
 
+    @property
+    def recovers(self) -> bool:
+        """Whether sources are recovered from copies that an annotation service turned."""
+        return False
+
 
 class ValidatePlanes(ValidateOne):
     classes: Literal["four", "six"]
@@ -23,3 +28,12 @@ class ValidatePlanes(ValidateOne):
     def only_in_scope(self) -> bool:
         """Whether planes beyond the standard four are left out."""
         return self.classes == "four"
+
+
+class ValidateStructures(ValidateOne):
+    copies: Literal["keep", "recover"]
+
+    @property
+    def recovers(self) -> bool:
+        """Whether sources are recovered from copies that an annotation service turned."""
+        return self.copies == "recover"

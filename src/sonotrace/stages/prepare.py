@@ -1,6 +1,6 @@
 """prepare: bring every accepted image to one size, and its boxes with it.
 
-Needs the images of pull and the tables of validate; leaves `images/<image id>.png` and `boxes.csv`
+Needs the images of pull, those that validate recovered, and its tables; leaves `images/<image id>.png` and `boxes.csv`
 in `data/<data set>/prepare`.
 """
 
@@ -10,7 +10,7 @@ from sonotrace.params import load
 from sonotrace.places import folder
 from sonotrace.running.outputs import building, write_csv
 from sonotrace.running.progress import bar, say
-from sonotrace.tables import read_table
+from sonotrace.tables import is_recovered, read_table
 
 
 def run(data_set: str) -> None:
@@ -20,10 +20,15 @@ def run(data_set: str) -> None:
     boxes = read_table(folder(data_set, "validate") / "boxes.csv")
     out = folder(data_set, "prepare")
     say(f"prepare: {len(accepted)} {data_set} images to {params.width}x{params.height} px")
-    rows = zip(accepted["image"], accepted["file"], accepted["sha256"], strict=True)
+    pulled, recovered = folder(data_set, "pull") / "images", folder(data_set, "validate") / "recovered/images"
+    files = [
+        (recovered if is_own else pulled) / file
+        for file, is_own in zip(accepted["file"], is_recovered(accepted), strict=True)
+    ]
+    rows = zip(accepted["image"], files, accepted["sha256"], strict=True)
     with open_cache(params) as cache, building(out / "images") as target, bar("prepare", len(accepted)) as advance:
         target.mkdir()
-        for _ in prepare_images(params, rows, folder(data_set, "pull") / "images", target, cache):
+        for _ in prepare_images(params, rows, target, cache):
             advance(1)
     write_csv(move_boxes(boxes, accepted, params), out / "boxes.csv")
     say(f"prepare: {cache.made} made, {len(accepted) - cache.made} reused")

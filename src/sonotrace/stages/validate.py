@@ -1,9 +1,10 @@
 """validate: decode every image once and set apart, with a reason, what cannot be used.
 
 Needs what pull left; leaves `accepted.csv`, `boxes.csv` (of accepted images, cut to the image),
-`quarantine.csv`, `out_of_scope.csv` (good images of classes that are not to be learnt) and
-`statistics.csv` (what each image that can be read looks like, in numbers) in
-`data/<data set>/validate`, and `reports/<data set>/data.json`.
+`quarantine.csv`, `out_of_scope.csv` (good images of classes that are not to be learnt),
+`statistics.csv` (what each image that can be read looks like, in numbers) and `recovered` (images of
+sources that were recovered from their turned copies) in `data/<data set>/validate`, and
+`reports/<data set>/data.json`.
 """
 
 import pandas as pd
@@ -17,9 +18,10 @@ from sonotrace.checks.rows import judge, part_by_scope, set_apart
 from sonotrace.errors import SonotraceError
 from sonotrace.params import load
 from sonotrace.places import REPORTS, folder
-from sonotrace.running.outputs import write_csv, write_json
+from sonotrace.recovered.table import leave_copies, recover_sources
+from sonotrace.running.outputs import building, write_csv, write_json
 from sonotrace.running.progress import say
-from sonotrace.tables import read_table
+from sonotrace.tables import is_recovered, read_table
 
 
 def run(data_set: str) -> None:
@@ -36,9 +38,15 @@ def run(data_set: str) -> None:
     strange = unlike.found(found[readable])
     accepted, unlike_rest = set_apart(accepted, strange if params.unlike == "quarantine" else {}, "unlike the rest")
     accepted, copies = set_copies_apart(data_set, kind, accepted, boxes, params.conflicting_labels)
+    with building(out / "recovered") as into:
+        into.mkdir()
+        recovered = (recover_sources if params.recovers else leave_copies)(accepted, boxes, pull / "images", into)
+    accepted, boxes = recovered.accepted, recovered.boxes
     accepted, beyond = part_by_scope(kind, accepted, params.only_in_scope)
     write_csv(beyond, out / "out_of_scope.csv")
-    quarantine = pd.concat([quarantine, unlike_rest, copies]).sort_values(["image", "file"], kind="stable")
+    quarantine = pd.concat([quarantine, unlike_rest, copies, recovered.apart]).sort_values(
+        ["image", "file"], kind="stable"
+    )
     write_csv(quarantine, out / "quarantine.csv")
     _check_share(data_set, len(manifest), quarantine, params.max_quarantined)
     if accepted.empty:
@@ -51,10 +59,13 @@ def run(data_set: str) -> None:
     write_csv(used, out / "boxes.csv")
     flagged = {file: why for file, why in strange.items() if file in set(accepted["file"])}
     report = describe(kind, manifest, accepted, beyond, quarantine, used, list(flagged.values()))
-    write_json(report, REPORTS / data_set / "data.json")
+    write_json(report | recovered.summary, REPORTS / data_set / "data.json")
     out_of_scope = f", {len(beyond)} out of scope" if len(beyond) else ""
     why = f": {_reasons(quarantine)}; see {out / 'quarantine.csv'}" if len(quarantine) else ""
     say(f"validate: {len(accepted)} {data_set} images accepted{out_of_scope}, {len(quarantine)} rows quarantined{why}")
+    if params.recovers:
+        sources = int(is_recovered(accepted).sum())
+        say(f"validate: {sources} {data_set} sources recovered from their copies; see {out / 'recovered'}")
     if flagged:
         first, reason = next(iter(flagged.items()))
         say(

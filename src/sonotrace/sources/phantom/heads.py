@@ -55,7 +55,10 @@ def _head_pose(exposure: Exposure, rng: np.random.Generator) -> Pose:
 
 
 def augmented(image: Grey, marks: list[Mark], rng: np.random.Generator) -> tuple[Grey, list[Mark]]:
-    """Turn by 5 to 10 degrees either way about the middle, and blur; the marks follow."""
+    """Turn by 5 to 10 degrees either way about the middle, and blur.
+
+    As Roboflow has it, a mark becomes its box, turned: what is labelled then is larger than the structure.
+    """
     height, width = image.shape
     angle = rng.uniform(*ROTATION_DEGREES) * rng.choice([-1, 1])
     turn = _turn(angle, (width - 1) / 2, (height - 1) / 2)
@@ -63,13 +66,19 @@ def augmented(image: Grey, marks: list[Mark], rng: np.random.Generator) -> tuple
     sigma = rng.uniform(0, BLUR_PX) / 2
     if sigma > 0.2:
         turned = cv2.GaussianBlur(turned, (0, 0), sigma)
-    return turned, [replace(mark, outline=_moved(mark.outline, turn)) for mark in marks]
+    return turned, [Mark(mark.structure, _moved(_corners(mark), turn), 0.0) for mark in marks]
 
 
 def _turn(degrees: float, x: float, y: float) -> Floats:
     """Return the (2, 3) matrix that turns about a point, counter-clockwise on screen, as OpenCV makes it."""
     sin, cos = (float(part) for part in sin_cos(degrees * math.pi / 180))
     return np.array([[cos, sin, (1 - cos) * x - sin * y], [-sin, cos, sin * x + (1 - cos) * y]])
+
+
+def _corners(mark: Mark) -> Floats:
+    """Return the corners of a mark's box, (4, 2), from the upper left one clockwise."""
+    (x0, y0), (x1, y1) = mark.outline.min(axis=0) - mark.margin, mark.outline.max(axis=0) + mark.margin
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
 
 
 def _moved(points: Floats, matrix: Floats) -> Floats:
