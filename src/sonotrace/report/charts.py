@@ -14,6 +14,7 @@ Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT = 360, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40
 _BAR, _BAR_HEIGHT = 168, 18
+_ROUND = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10)
 MOST_POINTS = 400
 """Of a line: beyond that, points are left out evenly."""
 
@@ -61,8 +62,11 @@ def lines(
     y_range: tuple[float, float] = (0, 1),
     diagonal: bool = False,
     dots: Sequence[int] = (),
+    whole: bool = False,
 ) -> Markup:
     """Draw lines on common axes; `dots` gives, for a single line, the weight of each of its points.
+
+    With `whole`, the axis to the right counts in whole numbers.
 
     The text that stands for the picture names each line with its ends.
     """
@@ -76,7 +80,7 @@ def lines(
             round(_HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM), 1),
         )
 
-    parts = list(_axes(x_range, y_range, x_label, y_label))
+    parts = list(_axes(x_range, y_range, x_label, y_label, whole))
     if diagonal:
         (x0, y0), (x1, y1) = place(0, 0), place(1, 1)
         parts.append(f'<line class="guide" x1="{x0:g}" y1="{y0:g}" x2="{x1:g}" y2="{y1:g}"/>')
@@ -99,9 +103,9 @@ def _said(line: Line) -> str:
 
 
 def above(value: float) -> float:
-    """Return the least of 1, 2, 2.5 and 5 times a power of ten that is not below a value: the end of an axis."""
+    """Return the end of an axis for values up to `value`: not below it, and a quarter of it is a round number."""
     power = 10 ** math.floor(math.log10(value)) if value > 0 else 1.0
-    return next(float(step * power) for step in (1, 2, 2.5, 5, 10) if step * power >= value * (1 - 1e-9))
+    return next(round(step * power, 9) for step in _ROUND if step * power >= value * (1 - 1e-9))
 
 
 def _wide(ends: tuple[float, float]) -> tuple[float, float]:
@@ -115,19 +119,23 @@ def _thinned(points: Points) -> Points:
     return [points[round(at * step)] for at in range(MOST_POINTS)]
 
 
-def _axes(x_range: tuple[float, float], y_range: tuple[float, float], x_label: str, y_label: str) -> Iterator[str]:
+def _axes(
+    x_range: tuple[float, float], y_range: tuple[float, float], x_label: str, y_label: str, whole: bool
+) -> Iterator[str]:
     width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-    for tick in range(5):
-        x, y = _LEFT + width * tick / 4, _HEIGHT - _BOTTOM - height * tick / 4
+    for tick in _ticks(y_range):
+        y = _HEIGHT - _BOTTOM - height * (tick - y_range[0]) / (y_range[1] - y_range[0])
         yield f'<line class="grid" x1="{_LEFT}" x2="{_LEFT + width}" y1="{y:g}" y2="{y:g}"/>'
-        yield _text(_LEFT - 6, y + 4, _tick(y_range, tick), "end")
-        yield _text(x, _HEIGHT - _BOTTOM + 16, _tick(x_range, tick), "middle" if tick < 4 else "end")
+        yield _text(_LEFT - 6, y + 4, f"{tick:.3g}", "end")
+    for tick in sorted({float(round(tick)) for tick in _ticks(x_range)}) if whole else _ticks(x_range):
+        x = _LEFT + width * (tick - x_range[0]) / (x_range[1] - x_range[0])
+        yield _text(x, _HEIGHT - _BOTTOM + 16, f"{tick:.3g}", "end" if tick == x_range[1] else "middle")
     yield _text(_LEFT + width / 2, _HEIGHT - 6, x_label, "middle")
     yield f'<g transform="translate(11 {_TOP + height / 2:g}) rotate(-90)">{_text(0, 0, y_label, "middle")}</g>'
 
 
-def _tick(ends: tuple[float, float], tick: int) -> str:
-    return f"{ends[0] + (ends[1] - ends[0]) * tick / 4:.3g}"
+def _ticks(ends: tuple[float, float]) -> list[float]:
+    return [ends[0] + (ends[1] - ends[0]) * quarter / 4 for quarter in range(5)]
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sonotrace.report.answers import IN_A_CELL
 from sonotrace.report.facts import DataSet
 from sonotrace.report.gathered import Case
 from sonotrace.report.words import structure
@@ -123,7 +122,7 @@ def _planes(one: DataSet, shown: list[Shown]) -> Failures:
     wrong = sorted(galleries, key=lambda gallery: gallery.title.endswith("named right"))
     out = [one for one in shown if not one.case.in_scope]
     if out:
-        wrong.append(Gallery(f"{one.name}-refused", "refused, though in scope", found.refused, out[:IN_A_CELL]))
+        wrong.append(Gallery(f"{one.name}-refused", "refused, though in scope", found.refused, out))
     worst = [one for one in shown if one.case.is_wrong and one.case.in_scope][:WORST]
     return Failures(worst, wrong, table, names)
 

@@ -175,12 +175,16 @@ def _training(curves: Curves) -> list[Chart]:
         values = [value for line in drawn for _, value in line.points]
         last = max(epoch for line in drawn for epoch, _ in line.points)
         top = 1.0 if title.startswith("Scores") else charts.above(max(values))
-        svg = charts.lines(title, drawn, "epoch", title.split()[0].lower(), (1, last), (0, top))
+        svg = charts.lines(title, drawn, "epoch", title.split()[0].lower(), (1, last), (0, top), whole=True)
         made.append(Chart(title, svg, [line.name for line in drawn], f"plots/{curves.stage}"))
     return made
+
+
+SERIES = {"box_loss": "box loss", "cls_loss": "class loss", "dfl_loss": "edge loss"}
+"""Ultralytics' names of what a detector's loss consists of, in words."""
 
 
 def _series(name: str) -> str:
     """Write a series' name: `val/loss` as `loss, validation`."""
     side, _, rest = name.rpartition("/")
-    return f"{rest.replace('_', ' ')}, {'validation' if side in ('val', 'metrics') else 'training'}"
+    return f"{SERIES.get(rest, rest)}, {'validation' if side in ('val', 'metrics') else 'training'}"

@@ -30,7 +30,8 @@ class Parameter:
 def changed(parameters: Mapping[str, Any], kinds: Mapping[str, str]) -> list[Parameter]:
     """Return which of `parameters`, dotted key -> value, differ from those shipped, in the order given.
 
-    A data set of another name is held against the shipped one of its kind, as `kinds` has it: data set -> kind.
+    A data set of another name is held against the shipped one of its kind, as `kinds` has it: data set -> kind. One
+    whose kind has no shipped data set is left out.
     """
     text = SHIPPED.read_text(encoding="utf-8")
     content = yaml.safe_load(text)
@@ -40,7 +41,9 @@ def changed(parameters: Mapping[str, Any], kinds: Mapping[str, str]) -> list[Par
     for key, value in parameters.items():
         section, _, rest = key.partition(".")
         data_set, _, name = rest.partition(".")
-        like = f"{section}.{of_kind.get(kinds[data_set], '')}.{name}" if data_set in kinds else key
+        if kinds.get(data_set, "planes") not in of_kind:
+            continue
+        like = f"{section}.{of_kind[kinds[data_set]]}.{name}" if data_set in kinds else key
         if like not in shipped or shipped[like] != value:
             found.append(Parameter(key, value, shipped.get(like), _meaning(like, said)))
     return found
@@ -48,10 +51,8 @@ def changed(parameters: Mapping[str, Any], kinds: Mapping[str, str]) -> list[Par
 
 def _meaning(key: str, said: Mapping[tuple[str, ...], str]) -> str:
     parts = tuple(key.split("."))
-    texts = (said.get(parts[:length], "") for length in range(len(parts), 2, -1))
-    own = said.get(parts, "") if len(parts) < 3 else next((text for text in texts if text), "")
-    if own or len(parts) < 3:
-        return own
+    # Of values on one line, such as fractions, only the outermost has the comment.
+    texts = [said.get(parts[:length], "") for length in range(len(parts), min(len(parts) - 1, 2), -1)]
     # A value that both kinds have is explained once, at the first of them.
-    others = (text for keys, text in said.items() if keys[0] == parts[0] and keys[2:] == parts[2:])
-    return next(others, "")
+    others = [text for keys, text in said.items() if keys[0] == parts[0] and len(keys) > 2 and keys[2:] == parts[2:]]
+    return next((text for text in [*texts, *others] if text), "")
