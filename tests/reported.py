@@ -20,7 +20,7 @@ from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params import load
 from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.scores import groups
-from sonotrace.scores.report import files, figure
+from sonotrace.scores.report import figure, files
 from sonotrace.tables import BOX_COLUMNS, USED_BOX_COLUMNS, image_table
 
 TOP = Path(__file__).parents[1]
@@ -150,7 +150,10 @@ def _reports(top, name, kind, table, sided, quarantine, boxes):
     drawn = {"source": "phantom", "version": "drawn", "licence": ""}
     real = {"source": "incoming", "version": "2", "licence": "CC BY 4.0"}
     made = {"preprocessing": {"resize": "64x64"}, "augmentation": {}, "images": len(table), "rows": len(table) + 3}
-    write_json((drawn if name == "structures" else real) | {"fingerprint": "sha256:" + "4" * 64} | made | {"withdrawn": 1}, place / "snapshot.json")
+    write_json(
+        (drawn if name == "structures" else real) | {"fingerprint": "sha256:" + "4" * 64} | made | {"withdrawn": 1},
+        place / "snapshot.json",
+    )
     write_json({
         "rows": len(table) + 3, "accepted": len(table), "out_of_scope": 0, "quarantined": len(quarantine),
         "quarantined_by_reason": dict.fromkeys(quarantine["reason"], 1), "unlike_the_rest": {"coloured": 2},
@@ -158,7 +161,9 @@ def _reports(top, name, kind, table, sided, quarantine, boxes):
         kind.count_of_classes: {str(key): int(count) for key, count in classes.value_counts().items()},
         "images_by_size_px": {"64x64": len(table)}, "images_by_scanner": {}, "images_by_site": {},
     }, place / "data.json")  # fmt: skip
-    sides = {side: {"patients": int(own["patient"].nunique()), "images": len(own)} for side, own in sided.groupby("side")}
+    sides = {
+        side: {"patients": int(own["patient"].nunique()), "images": len(own)} for side, own in sided.groupby("side")
+    }
     write_json(sides, place / "split.json")
 
 
@@ -169,7 +174,9 @@ def _evaluated(top, name, kind, params, test, boxes, random):
     write_csv(predictions, top / "data" / name / stage / "predictions.csv")
     if stage == "evaluate_scope":
         known = pd.read_csv(top / "data/planes/evaluate/predictions.csv", dtype={"in_scope": str})
-        predictions = pd.concat([predictions.assign(data_set=name), known.assign(data_set="planes", in_scope=known["in_scope"].str.lower())])
+        predictions = pd.concat(
+            [predictions.assign(data_set=name), known.assign(data_set="planes", in_scope=known["in_scope"].str.lower())]
+        )
         write_csv(predictions, top / "data" / name / stage / "predictions.csv")
     scored = scores.of(kind)
     for ending, content in files(*scored.metrics(predictions, test, boxes, stated)).items():
@@ -199,7 +206,15 @@ def _named(test, random, name):
         probabilities = np.roll(values, chosen).round(6)
         beyond = round(float(random.normal(-2, 1.5)), 4)
         rows.append(
-            (row["image"], row["patient"], row["label"], PLANES[chosen], beyond, str(beyond <= 0).lower(), *probabilities)
+            (
+                row["image"],
+                row["patient"],
+                row["label"],
+                PLANES[chosen],
+                beyond,
+                str(beyond <= 0).lower(),
+                *probabilities,
+            )
         )
     return pd.DataFrame(rows, columns=["image", "patient", "label", "predicted", "scope", "in_scope", *PLANES])
 

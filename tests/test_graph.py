@@ -161,7 +161,7 @@ def test_every_stage_depends_on_its_own_parameters(stages, name):
     keys = [key for dep in stages[name].deps if isinstance(dep, ParamsDependency) for key in dep.params]
     stage = name.partition("@")[0]
     own = {"train_cnn_fold": "folds.numbers", "train_ensemble": "folds", "train_distilled": "train_cnn.planes"}
-    own |= {name: "report.patients" for name in GATHERING}
+    own |= dict.fromkeys(GATHERING, "report.patients")
     assert own.get(stage, name.replace("@", ".")) in keys
 
 

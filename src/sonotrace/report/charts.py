@@ -28,7 +28,7 @@ class Line:
 
 
 def interval(value: float | None, low: float | None, high: float | None, most: float = 1.0) -> Markup:
-    """Draw a value as a dot and its interval as a bar on a scale from 0 to `most`; the table beside it has the numbers."""
+    """Draw a value as a dot and its interval as a bar, from 0 to `most`; the table beside it has the numbers."""
     if value is None or most <= 0:
         return Markup("")
 
@@ -144,4 +144,5 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 def _svg(parts: Sequence[str], width: int, height: int, name: str, said: str = "") -> str:
     role = f'role="img" aria-label="{escape(said)}"' if said else 'aria-hidden="true"'
-    return f'<svg class="{name}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" {role}>{"".join(parts)}</svg>'
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    return f'<svg class="{name}" {size} {role}>{"".join(parts)}</svg>'

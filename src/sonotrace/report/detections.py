@@ -81,9 +81,7 @@ def counted(drawn: list[Drawn], names: tuple[str, ...]) -> dict[str, dict[str, i
 VERDICTS = ("found", "missed", "false")
 
 
-def cases(
-    drawn: list[Drawn], split: pd.DataFrame, images: Path, size: tuple[int, int], naming: Naming
-) -> list[Case]:
+def cases(drawn: list[Drawn], split: pd.DataFrame, images: Path, size: tuple[int, int], naming: Naming) -> list[Case]:
     """Return the cases to show, the worst first, with pictures from the folder of prepared images.
 
     `split` are the rows of `split.csv`, `size` is width and height of the prepared images in px.

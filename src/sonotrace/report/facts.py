@@ -1,4 +1,4 @@
-"""All that the page, the model card and the checklists say, read from what the stages wrote; nothing is computed anew."""
+"""All that the page, the model card and the checklists say, as the stages wrote it; nothing is computed anew."""
 
 import csv
 import json
@@ -212,8 +212,8 @@ def _files(data_set: DataSet) -> Iterator[File]:
     """Yield the metrics and plots of a data set, with the stages that write them."""
     name = data_set.name
     evaluated, trained = f"{data_set.stage}@{name}", f"{data_set.kind.training}@{name}"
-    endings = {ending: evaluated for ending in ("", "_low", "_high", "_detail", "_groups", "_robustness")}
-    endings |= {ending: f"train_ensemble@{name}" for ending in ("_folds", "_folds_detail")} if data_set.folds else {}
+    endings = dict.fromkeys(("", "_low", "_high", "_detail", "_groups", "_robustness"), evaluated)
+    endings |= dict.fromkeys(("_folds", "_folds_detail"), f"train_ensemble@{name}") if data_set.folds else {}
     endings |= {"_validation": trained} if data_set.is_learned else {}
     for ending, stage in endings.items():
         path = METRICS / f"{name}{ending}.json"

@@ -41,7 +41,7 @@ def of_data_set(data_set: str, stage: str, params: Params) -> Gathered:
     else:
         found = _of_classes(data_set, stage, split, predictions, params, naming)
     model = Path(stated.model)
-    reports = {name: _json(REPORTS / data_set / f"{name}.json") for name in REPORTED}
+    reports: dict[str, Any] = {name: _json(REPORTS / data_set / f"{name}.json") for name in REPORTED}
     return Gathered(
         data_set=data_set,
         kind=kind.name,
@@ -119,7 +119,9 @@ def _counts(split: pd.DataFrame, boxes: pd.DataFrame | None) -> list[Count]:
 
 def _files(data_set: str, stage: str, trained_on: str, model: Path, kind: Kind) -> list[File]:
     paths = {REPORTS / data_set / f"{name}.json": f"{maker}@{data_set}" for name, maker in REPORTED.items()}
-    paths |= {folder(data_set, maker) / name: f"{maker}@{data_set}" for maker, names in TABLES.items() for name in names}
+    paths |= {
+        folder(data_set, maker) / name: f"{maker}@{data_set}" for maker, names in TABLES.items() for name in names
+    }
     paths |= {folder(data_set, stage) / "predictions.csv": f"{stage}@{data_set}"}
     made = [File(path.as_posix(), maker, md5_of(path)) for path, maker in sorted(paths.items())]
     return [File(model.as_posix(), f"{_training(model, trained_on, kind)}@{trained_on}", md5_of(model)), *made]

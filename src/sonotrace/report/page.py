@@ -5,7 +5,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -47,7 +46,9 @@ def page(facts: Facts) -> str:
         failures={one.name: galleries.of_data_set(one, shown[one.name]) for one in facts.data_sets},
         filters={one.name: _filters(one) for one in facts.data_sets},
         curves={one.name: _plots(one) for one in facts.data_sets},
-        trainings={one.name: [(TRAININGS.get(c.stage, ""), _training(c)) for c in one.curves] for one in facts.data_sets},
+        trainings={
+            one.name: [(TRAININGS.get(c.stage, ""), _training(c)) for c in one.curves] for one in facts.data_sets
+        },
         origins={one.name: _origin(one, facts) for one in facts.data_sets},
         counts={one.name: _counted(one) for one in facts.data_sets},
         sides=SIDES,
@@ -171,7 +172,9 @@ def _training(curves: Curves) -> list[Chart]:
     for title, series in (("Loss by epoch", losses), ("Scores by epoch", others)):
         if not series:
             continue
-        drawn = [Line(_series(name), points) for name, points in sorted(series.items(), key=lambda one: _series(one[0]))]
+        drawn = [
+            Line(_series(name), points) for name, points in sorted(series.items(), key=lambda one: _series(one[0]))
+        ]
         values = [value for line in drawn for _, value in line.points]
         last = max(epoch for line in drawn for epoch, _ in line.points)
         top = 1.0 if title.startswith("Scores") else charts.above(max(values))

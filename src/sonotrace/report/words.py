@@ -74,7 +74,11 @@ def role(one: DataSet) -> str:
     """Say what a data set is for."""
     if one.stage == "evaluate_scope":
         return "images that show none of the classes"
-    return "a model is trained and tested on it" if one.is_learned else f"cohort: only measured on, with the model of {trained_on(one)}"
+    return (
+        "a model is trained and tested on it"
+        if one.is_learned
+        else f"cohort: only measured on, with the model of {trained_on(one)}"
+    )
 
 
 def trained_on(one: DataSet) -> str:
@@ -91,10 +95,16 @@ def headline(one: DataSet) -> str:
         score = scores.get("accepted")
         if score is None or score.value is None:
             return f"The model cannot refuse: it gives each of {images} images out of scope a class."
-        return f"It gives {figure(score.value, 'accepted')} of {images} images out of scope a class; none should get one."
+        return (
+            f"It gives {figure(score.value, 'accepted')} of {images} images out of scope a class; none should get one."
+        )
     if one.kind.has_boxes:
-        found = {key: sum(tally[key] for tally in one.gathered.detections.values()) for key in ("found", "boxes", "false")}
-        return f"It finds {found['found']} of {found['boxes']} structures in {on}, and draws {found['false']} false boxes."
+        found = {
+            key: sum(tally[key] for tally in one.gathered.detections.values()) for key in ("found", "boxes", "false")
+        }
+        return (
+            f"It finds {found['found']} of {found['boxes']} structures in {on}, and draws {found['false']} false boxes."
+        )
     wrong = wrong_answers(one)
     return f"It names {images - wrong} of {on} right, and {wrong} wrong."
 
@@ -116,7 +126,9 @@ def worst_confusion(one: DataSet) -> str:
     if not pairs:
         return ""
     count, actual, predicted = max(pairs, key=lambda pair: (pair[0], pair[1], pair[2]))
-    return f"Most frequent error: {actual} called {predicted}, {count} of {sum(one.gathered.confusion[actual].values())}."
+    return (
+        f"Most frequent error: {actual} called {predicted}, {count} of {sum(one.gathered.confusion[actual].values())}."
+    )
 
 
 def worst_group(one: DataSet) -> str:
@@ -129,7 +141,8 @@ def worst_group(one: DataSet) -> str:
     label = "accuracy" if name == "accuracy" else meaning(name).label
     return (
         f"Weakest group: {worst['by']} {worst['group']}, {label} "
-        f"{figure(score.value, name)} ({interval(score)}) on {worst['n_images']} images of {worst['n_patients']} patients."
+        f"{figure(score.value, name)} ({interval(score)}) on {worst['n_images']} images of "
+        f"{worst['n_patients']} patients."
     )
 
 
@@ -195,10 +208,12 @@ def _limits(one: DataSet, facts: Facts) -> Iterator[str]:
         cohorts = f"; measured elsewhere on {', '.join(others)}" if others else "; no other site was measured"
         yield f"{name}: not for other scanners, sites and populations than those under Data without a check{cohorts}."
         if not one.kind.has_boxes:
-            scopes = [other for other in facts.data_sets if trained_on(other) == name and other.stage == "evaluate_scope"]
+            scopes = [
+                other for other in facts.data_sets if trained_on(other) == name and other.stage == "evaluate_scope"
+            ]
             yield from _scope_limits(name, scopes)
         else:
-            yield f"{name}: not for measuring. A box counts as found from an overlap (IoU) of 0.5; it may be far from tight."
+            yield f"{name}: not for measuring: a box counts as found from an overlap (IoU) of 0.5, it need not be tight."
     if not snapshot["licence"] and not one.is_drawn:
         yield f"{name}: the snapshot states no licence; ask its owner before you hand models or this page on."
 
