@@ -3,6 +3,7 @@
 The scores are computed from the tables by the project's own functions.
 """
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -12,15 +13,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from recorded_run import REQUIREMENTS, commit, git
 
 from sonotrace import scores
 from sonotrace.images.grey import write_png
 from sonotrace.kinds.planes import PLANES
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params import load
+from sonotrace.records.history import folder_md5
+from sonotrace.records.store import md5_of
 from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.scores import groups
 from sonotrace.scores.report import figure, files
+from sonotrace.stages import gather as gather_stage
+from sonotrace.stages import gather_scope as gather_scope_stage
+from sonotrace.stages import report as report_stage
 from sonotrace.tables import BOX_COLUMNS, USED_BOX_COLUMNS, image_table
 
 TOP = Path(__file__).parents[1]
@@ -243,3 +250,63 @@ def _folds(top):
     spread = {"accuracy_by_fold": {"1": 0.61, "2": 0.55}, "accuracy_by_seed": {"1": 0.58}}
     write_json(detail | spread, top / "metrics/planes_folds_detail.json")
     shutil.copyfile(top / "metrics/planes.json", top / "metrics/planes_folds.json")
+
+
+def report(top):
+    """Run the stages of the report in the checkout, and return the page."""
+    with contextlib.chdir(top):
+        params = load()
+        for name in params.evaluate:
+            gather_stage.run(name)
+        for name in params.evaluate_scope:
+            gather_scope_stage.run(name)
+        report_stage.run()
+    return (top / "reports/index.html").read_text(encoding="utf-8")
+
+
+def record(top):
+    """Commit the checkout with a `dvc.lock` of all that is in it, as a run would."""
+    params = load(top / "params.yaml")
+    for name, content in (("dvc.yaml", "stages: {}\n"), ("requirements.lock", REQUIREMENTS)):
+        (top / name).write_text(content)
+    (top / ".gitignore").write_text("/data/\n/models/\n/reports/index.html\n")
+    entries = {}
+    for name in params.data_sets:
+        stage = "evaluate" if name in params.evaluate else "evaluate_scope"
+        data, reports = f"data/{name}", f"reports/{name}"
+        training, kind = params.kind(name).training, params.kind(name)
+        whole = yaml.safe_load((top / "params.yaml").read_text())
+        entries |= {
+            f"pull@{name}": _entry(
+                top,
+                [f"{data}/pull/manifest.csv", f"{reports}/snapshot.json"],
+                {f"pull.{name}": whole["pull"][name]},
+            ),
+            f"validate@{name}": _entry(top, [f"{data}/validate/quarantine.csv", f"{reports}/data.json"]),
+            f"split@{name}": _entry(top, [f"{data}/split/split.csv", f"{reports}/split.json"]),
+        }
+        if name in params.learned:
+            own = {f"{training}.{name}": whole[training][name]}
+            entries[f"{training}@{name}"] = _entry(top, [kind.model(name).as_posix()], own)
+        metrics = sorted(path.relative_to(top).as_posix() for path in (top / "metrics").glob(f"{name}*.json"))
+        plots = [f"plots/{name}"] if (top / "plots" / name).is_dir() else []
+        outs = [f"{data}/{stage}/predictions.csv", *metrics, *plots]
+        entries[f"{stage}@{name}"] = _entry(top, outs, {f"{stage}.{name}": whole[stage][name]})
+        entries[f"gather@{name}"] = _entry(top, [f"data/for-report/{name}.json"])
+    entries["report"] = _entry(top, ["reports/index.html"])
+    (top / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": entries}, sort_keys=False))
+    git(top, "init", "--quiet", "--initial-branch=main")
+    commit(top)
+
+
+def _entry(top, outs, params=None):
+    hashes = [{"path": path, "md5": _md5(top / path)} for path in outs]
+    return {"cmd": "true", "outs": hashes} | ({"params": {"params.yaml": params}} if params else {})
+
+
+def _md5(path):
+    if path.is_dir():
+        return folder_md5(
+            {file.relative_to(path).as_posix(): md5_of(file) for file in path.rglob("*") if file.is_file()}
+        )
+    return md5_of(path)

@@ -164,7 +164,7 @@ def _data(facts: Facts) -> Iterator[str]:
         yield f"### {one.name}: {words.role(one)}"
         rows = [
             ["source", f"{snapshot['source']} {snapshot['version']}".strip()],
-            ["licence", snapshot["licence"] or "not stated"],
+            ["licence", snapshot["licence"] or ("none: drawn by the project" if one.is_drawn else "not stated")],
             ["fingerprint", snapshot["fingerprint"]],
             ["rows", f"{data['rows']}: {data['accepted']} used, {data['quarantined']} in quarantine"],
             ["patients", str(data["patients"])],

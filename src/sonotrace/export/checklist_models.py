@@ -100,8 +100,9 @@ def choice(_: Record, facts: Facts) -> Iterator[Answer]:
         found = ", ".join(
             f"{words.meaning(key).label} {words.figure(value, key)}" for key, value in one.validation.items()
         )
-        said = f" ({found})" if found else ""
-        yield Answer(f"{name} the epoch that validated best{said}.", (f"metrics/{one.name}_validation.json",))
+        if found:
+            text = f"{name} the epoch that validated best ({found})."
+            yield Answer(text, (f"metrics/{one.name}_validation.json",))
 
 
 def ensemble(_: Record, facts: Facts) -> Iterator[Answer]:
@@ -109,7 +110,7 @@ def ensemble(_: Record, facts: Facts) -> Iterator[Answer]:
     for one, name in learned(facts):
         stem = Path(one.gathered.model).stem
         how = {
-            f"{one.name}ensemble": "mean of the nets of all folds",
+            f"{one.name}_ensemble": "mean of the nets of all folds",
             f"{one.name}_distilled": "one net that learnt from those of all folds",
         }
         yield Answer(f"{name} {how.get(stem, 'none')}.", (one.gathered.model,))
@@ -135,7 +136,7 @@ def robustness(_: Record, facts: Facts) -> Iterator[Answer]:
             said = ", ".join(
                 f"{group.name.replace('_', ' ')} {with_interval(group.scores[0])}" for group in one.changes
             )
-            yield Answer(f"{name} accuracy on changed images: {said}.", (f"metrics/{one.name}robustness.json",))
+            yield Answer(f"{name} accuracy on changed images: {said}.", (f"metrics/{one.name}_robustness.json",))
     yield from by_group(_, facts)
 
 
@@ -192,10 +193,10 @@ def by_group(_: Record, facts: Facts) -> Iterator[Answer]:
             if by != "label" and [group.name for group in groups] != [NOT_STATED]:
                 said = ", ".join(f"{group.name} {with_interval(group.scores[0])}, n {group.n}" for group in groups)
                 label = words.meaning(groups[0].scores[0].name).label
-                yield Answer(f"{name} {label} by {by}: {said}.", (f"metrics/{one.name}groups.json",))
+                yield Answer(f"{name} {label} by {by}: {said}.", (f"metrics/{one.name}_groups.json",))
         weakest = words.worst_group(one)
-        if weakest:
-            yield Answer(f"{name} {weakest}", (f"metrics/{one.name}groups.json",))
+        if weakest and one.worst and one.worst["by"] != "label":
+            yield Answer(f"{name} {weakest}", (f"metrics/{one.name}_groups.json",))
 
 
 def failures(_: Record, facts: Facts) -> Iterator[Answer]:

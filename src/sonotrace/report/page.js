@@ -42,10 +42,11 @@
 
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed.push(...document.querySelectorAll("details:not([open])"));
     for (const one of closed) one.open = true;
   });
   addEventListener("afterprint", () => {
     for (const one of closed) one.open = false;
+    closed = [];
   });
 })();

@@ -213,7 +213,7 @@ def _limits(one: DataSet, facts: Facts) -> Iterator[str]:
             ]
             yield from _scope_limits(name, scopes)
         else:
-            yield f"{name}: not for measuring: a box counts as found from an overlap (IoU) of 0.5, it need not be tight."
+            yield f"{name}: not for measuring. From an overlap (IoU) of 0.5 a box counts as found, tight or not."
     if not snapshot["licence"] and not one.is_drawn:
         yield f"{name}: the snapshot states no licence; ask its owner before you hand models or this page on."
 

@@ -16,4 +16,8 @@ def run() -> None:
     facts = read()
     content = page(facts).encode()
     write_bytes(content, PAGE)
-    say(f"report: {PAGE}: {len(facts.data_sets)} data sets, {len(content) / 1e6:.1f} MB; open it in a browser")
+    say(f"report: {PAGE}: {_counted(len(facts.data_sets))}, {len(content) / 1e6:.1f} MB; open it in a browser")
+
+
+def _counted(data_sets: int) -> str:
+    return f"{data_sets} data set{'' if data_sets == 1 else 's'}"
