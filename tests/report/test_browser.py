@@ -14,7 +14,8 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH; yo
 PHONE, DESK = {"width": 375, "height": 812}, {"width": 1280, "height": 900}
 SERIOUS = ("serious", "critical")
 OVERFLOWING = """() => [...document.querySelectorAll('main *, header *, nav *')].filter(one =>
-    !one.closest('.scroll') && !one.ownerSVGElement && one.checkVisibility() && one.getBoundingClientRect().right > innerWidth + 1)
+    !one.closest('.scroll') && !one.ownerSVGElement && one.checkVisibility()
+    && one.getBoundingClientRect().right > innerWidth + 1)
     .map(one => one.tagName + '.' + one.className)"""
 
 
