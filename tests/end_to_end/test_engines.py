@@ -179,6 +179,7 @@ def test_the_report_of_snakemake_shows_scores_and_pictures_and_names_no_patient(
     page = (by_snakemake.path / "report.html").read_text()
     (by_snakemake.path / "report.html").unlink()
     assert "<script src" not in page
+    assert '"reports/index.html"' in page
     for name in ("confusion", "roc", "pr"):
         assert f'"plots/planes/{name}.svg"' in page
     headline = json.loads((by_snakemake.path / "metrics/planes.json").read_text())
