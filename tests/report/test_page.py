@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import reported
+import yaml
 
 from sonotrace.images.grey import write_png
 from sonotrace.report.words import figure
@@ -101,6 +102,18 @@ def test_it_is_made_of_whatever_data_sets_there_are(tmp_path, data_sets):
     page = reported.report(tmp_path / "c")
     assert [name for name in reported.ALL if f'id="fails-{name}"' in page] == list(data_sets)
     assert "undefined" not in page.lower().replace("not defined", "")
+
+
+def test_of_weights_somewhere_on_the_machine_only_the_name_is_shown(tmp_path):
+    reported.make(tmp_path / "c", data_sets=("planes",), images=8)
+    path = tmp_path / "c/params.yaml"
+    start = {"weights": "/home/someone/start.keras", "weights_sha256": "5" * 64}
+    params = yaml.safe_load(path.read_text())
+    params["train_cnn"]["planes"] |= start
+    path.write_text(yaml.safe_dump(params))
+    page = reported.report(tmp_path / "c")
+    assert "/home/someone" not in page
+    assert page.count("start.keras") >= 3
 
 
 def test_a_model_without_errors_has_none_to_show(tmp_path):

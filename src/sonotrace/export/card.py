@@ -11,7 +11,6 @@ from sonotrace.export import LICENCE, record
 from sonotrace.export.record import Record
 from sonotrace.models.published import origin
 from sonotrace.places import PAGE, gathered
-from sonotrace.records.lock import text
 from sonotrace.report import words
 from sonotrace.report.facts import DataSet, Facts, Group, Score, read
 from sonotrace.running.outputs import write_bytes
@@ -92,7 +91,7 @@ def _details(run: Record, facts: Facts, learned: list[DataSet]) -> Iterator[str]
             ["sha256", run.file(model).sha256],
             ["classes", ", ".join(one.gathered.names)],
             ["input", f"{one.prepared['width']} x {one.prepared['height']} px, 8-bit grey, {one.prepared['aspect']}"],
-            *([name, shown(value)] for name, value in settings.items() if value is not None),
+            *([name, words.parameter(value)] for name, value in settings.items() if value is not None),
             *_origin(one, settings),
         ]
         yield f"### {one.name}"
@@ -108,11 +107,6 @@ def _origin(one: DataSet, settings: dict[str, Any]) -> Iterator[list[str]]:
         yield from (
             [f"began with: {name}", Path(value).name if name == "name" else value] for name, value in begun.items()
         )
-
-
-def shown(value: Any) -> str:
-    """Write a parameter's value; of a path on this machine, only the file's name."""
-    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else text(value)
 
 
 def _uses(facts: Facts, learned: list[DataSet]) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from sonotrace.export.card import by_class, shown
+from sonotrace.export.card import by_class
 from sonotrace.export.checklist_answer import PARAMS, Answer, each, learned, parameter
 from sonotrace.export.record import Record
+from sonotrace.report import words
 from sonotrace.report.facts import Facts
 from sonotrace.tables import NOT_STATED
 
@@ -39,7 +40,7 @@ def preparation(_: Record, facts: Facts) -> Iterator[Answer]:
     for one, name in each(facts):
         prepared = one.prepared
         before = one.gathered.snapshot["preprocessing"]
-        steps = ", ".join(f"{key} {shown(value)}" for key, value in before.items())
+        steps = ", ".join(f"{key} {words.parameter(value)}" for key, value in before.items())
         done = f" Before that, by the exporting tool: {steps}." if steps else ""
         masked = "outside the sector blanked" if prepared["mask_overlays"] else "overlays left as they are"
         yield Answer(

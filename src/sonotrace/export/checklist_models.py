@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sonotrace.export import LICENCE
-from sonotrace.export.card import shown, with_interval
+from sonotrace.export.card import with_interval
 from sonotrace.export.checklist_answer import PARAMS, Answer, each, learned, parameter
 from sonotrace.export.record import REQUIREMENTS, Record
 from sonotrace.export.requirements import packages
@@ -49,7 +49,7 @@ def model(run: Record, facts: Facts) -> Iterator[Answer]:
     """Name net, input, output and file of each model."""
     for one, name in learned(facts):
         settings = run.settings(one.name)
-        net = shown(settings.get("architecture", settings.get("weights")))
+        net = words.parameter(settings.get("architecture", settings.get("weights")))
         file = facts.by_path[one.gathered.model]
         yield Answer(
             f"{name} {net}; input {one.prepared['width']} x {one.prepared['height']} px, grey; output "
@@ -75,8 +75,8 @@ def beginning(run: Record, facts: Facts) -> Iterator[Answer]:
     """Say how weights began."""
     for one, name in learned(facts):
         settings = run.settings(one.name)
-        weights = shown(settings.get("weights", "none"))
-        yield Answer(f"{name} weights {weights}, seed {shown(settings.get('seed'))}.", (PARAMS,))
+        weights = words.parameter(settings.get("weights", "none"))
+        yield Answer(f"{name} weights {weights}, seed {words.parameter(settings.get('seed'))}.", (PARAMS,))
 
 
 def training(run: Record, facts: Facts) -> Iterator[Answer]:
@@ -89,8 +89,8 @@ def training(run: Record, facts: Facts) -> Iterator[Answer]:
             key.removeprefix(prefix): value for key, value in facts.parameters.items() if key.startswith(prefix)
         }
         used = {key: value for key, value in augmented.items() if value not in (0, False)}
-        said = ", ".join(f"{key} {shown(value)}" for key, value in settings.items())
-        copies = ", ".join(f"{key} {shown(value)}" for key, value in used.items())
+        said = ", ".join(f"{key} {words.parameter(value)}" for key, value in settings.items())
+        copies = ", ".join(f"{key} {words.parameter(value)}" for key, value in used.items())
         yield Answer(f"{name} {said}; augmentation: {copies or 'none'}.", (PARAMS,))
 
 

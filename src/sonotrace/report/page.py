@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from sonotrace.export import LIMITS
 from sonotrace.models.published import origin
-from sonotrace.records.lock import text
 from sonotrace.report import charts, galleries, words
 from sonotrace.report.charts import Line
 from sonotrace.report.facts import Curves, DataSet, Facts, Points
@@ -35,7 +34,13 @@ def page(facts: Facts) -> str:
     )
     style, script = ((HERE / f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js"))
     shown = galleries.pictures(facts.data_sets)
-    environment.globals |= {"words": words, "charts": charts, "text": text, "slug": _slug, "file": facts.by_path.get}
+    environment.globals |= {
+        "words": words,
+        "charts": charts,
+        "text": words.parameter,
+        "slug": _slug,
+        "file": facts.by_path.get,
+    }
     return environment.get_template("page.html").render(
         facts=facts,
         style=Markup(style),  # noqa: S704 - ours

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from sonotrace.records.lock import text
 from sonotrace.report.facts import DataSet, Facts, Score
 from sonotrace.report.gathered import Box, Case
 
@@ -61,6 +64,11 @@ SHARES = (
     *("accepted_in_scope", "fpr95", "other", "difference"),
 )
 """Scores that are written as percentages."""
+
+
+def parameter(value: Any) -> str:
+    """Write a parameter's value; of a path on this machine, only the file's name."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else text(value)
 
 
 def interval(score: Score) -> str:
