@@ -8,7 +8,7 @@ import reported
 
 from sonotrace.export import checklist
 from sonotrace.export.checklist import ANSWERS
-from sonotrace.export.checklist_items import CLAIM, TRIPOD
+from sonotrace.export.checklists.items import CLAIM, TRIPOD
 
 
 @pytest.fixture(scope="module")

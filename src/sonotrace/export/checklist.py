@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sonotrace.export import checklist_data as data
-from sonotrace.export import checklist_models as models
 from sonotrace.export.card import recorded, table
-from sonotrace.export.checklist_answer import Answer
-from sonotrace.export.checklist_items import CLAIM, TRIPOD, Item
+from sonotrace.export.checklists import data, models
+from sonotrace.export.checklists.answer import Answer
+from sonotrace.export.checklists.items import CLAIM, TRIPOD, Item
 from sonotrace.export.record import Record
 from sonotrace.report.facts import Facts
 from sonotrace.running.outputs import write_bytes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sonotrace.export import LICENCE
 from sonotrace.export.card import with_interval
-from sonotrace.export.checklist_answer import PARAMS, Answer, each, learned, parameter
+from sonotrace.export.checklists.answer import PARAMS, Answer, each, learned, parameter
 from sonotrace.export.record import REQUIREMENTS, Record
 from sonotrace.export.requirements import packages
 from sonotrace.places import PAGE

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sonotrace.export.card import by_class
-from sonotrace.export.checklist_answer import PARAMS, Answer, each, learned, parameter
+from sonotrace.export.checklists.answer import PARAMS, Answer, each, learned, parameter
 from sonotrace.export.record import Record
 from sonotrace.report import words
 from sonotrace.report.facts import Facts
