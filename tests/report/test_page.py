@@ -84,12 +84,12 @@ def test_it_says_what_of_it_is_drawn_and_what_it_is_not_for(page):
     assert "The images of structures are drawn" in page
     limits = page[page.index('id="limits"') : page.index('id="sources"')]
     assert "Not for diagnosis" in limits
-    assert re.search(r"Of 40 images that show no such plane \(strange\), the model gave [\d.]+ % one anyway", limits)
+    assert re.search(r"Of 40 images that show no such plane \(strange\), the model gave [\d.]+\xa0% one anyway", limits)
     assert "measured elsewhere on abroad" in limits
 
 
 def test_folds_changes_cohorts_and_quarantine_are_there(page):
-    for text in ("Over all folds", "Accuracy by fold: 1: 61.0 %", "On changed images", "elsewhere: Macro F1"):
+    for text in ("Over all folds", "Accuracy by fold: 1: 61.0\xa0%", "On changed images", "elsewhere: Macro F1"):
         assert text in page
     assert page.count("damaged or cut short") == 4
     assert "1 of withdrawn patients left out" in page

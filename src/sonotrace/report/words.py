@@ -55,8 +55,12 @@ def figure(value: float | None, score: str = "") -> str:
     """Write a score: shares as a percentage, others as a number; a dash where there is none."""
     if value is None:
         return "–"
-    is_share = score in SHARES
-    return f"{100 * value:.1f} %" if is_share else f"{value:.3f}"
+    return percent(value, 1) if score in SHARES else f"{value:.3f}"
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """Write a share as a percentage, with a space that does not break."""
+    return f"{100 * value:.{digits}f}\u00a0%"
 
 
 SHARES = (
@@ -166,7 +170,7 @@ def box_verdict(box: Box) -> str:
         return f"missed {name}"
     if box.verdict == "found":
         return f"true {name}"
-    sure = f"{100 * (box.confidence or 0):.0f} %"
+    sure = percent(box.confidence or 0)
     if box.verdict == "hit":
         return f"found {name}, {sure} sure, overlap {box.overlap:.2f}"
     nearest = box.overlap or 0
@@ -179,7 +183,7 @@ def described(case: Case) -> str:
     if case.boxes:
         wrong = [box_verdict(box) for box in case.boxes if box.verdict in ("missed", "false")]
         return f"Image {case.code}: {'; '.join(wrong) or 'all structures found, none false'}"
-    sure = f"{100 * (case.confidence or 0):.0f} %"
+    sure = percent(case.confidence or 0)
     said = f"called {case.predicted}, {sure} sure" if case.in_scope else f"refused, nearest {case.predicted}, {sure}"
     return f"Image {case.code}: labelled {case.actual}, {said}"
 
