@@ -137,6 +137,12 @@ def test_a_stage_without_a_data_set_yet_states_the_modules_that_it_reaches_too(n
     assert {module for module in listed if _has_code(module)} - needed - LEFT_OUT == set()
 
 
+def test_what_the_page_is_made_of_besides_code_is_among_the_dependencies_of_the_report(stages):
+    made_of = {path for path in (PACKAGE / "report").iterdir() if path.suffix not in (".py", "")}
+    assert len(made_of) == 4
+    assert made_of <= {ROOT / dep.def_path for dep in stages["report"].deps if not isinstance(dep, ParamsDependency)}
+
+
 def test_what_is_left_out_exists():
     assert set(CANNOT_CHANGE_OUTPUTS) <= set(MODULES)
     assert set(PACKAGES_THAT_CANNOT_CHANGE_OUTPUTS) <= set(MODULES)

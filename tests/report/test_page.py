@@ -116,6 +116,18 @@ def test_of_weights_somewhere_on_the_machine_only_the_name_is_shown(tmp_path):
     assert page.count("start.keras") >= 3
 
 
+def test_curves_of_several_trainings_are_told_apart(tmp_path):
+    reported.make(tmp_path / "c", data_sets=("planes",), images=8)
+    plots = tmp_path / "c/plots"
+    assert "Trained on its own labels" not in reported.report(tmp_path / "c")
+    shutil.copytree(plots / "train_cnn/planes", plots / "train_distilled/planes")
+    page = reported.report(tmp_path / "c")
+    assert page.index("<h4>Trained on its own labels</h4>") < page.index(
+        "<h4>Trained on what the nets of the folds say"
+    )
+    assert "plots/train_distilled/planes</a>, written by train_distilled@planes" in page
+
+
 def test_a_model_without_errors_has_none_to_show(tmp_path):
     reported.make(tmp_path / "c", data_sets=("planes",), images=8)
     path = tmp_path / "c/data/planes/evaluate/predictions.csv"

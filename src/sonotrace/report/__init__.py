@@ -4,3 +4,5 @@
 The stage `report` brings these together with metrics and plots (`facts`) and writes the page. Model card and
 checklists (`export`) are made of the same facts.
 """
+
+LIMITS = "Research software, not a medical device: not for diagnosis or any clinical decision."

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from sonotrace.export import LIMITS
 from sonotrace.models.published import origin
-from sonotrace.report import charts, galleries, words
+from sonotrace.report import LIMITS, charts, galleries, words
 from sonotrace.report.charts import Line
 from sonotrace.report.facts import Curves, DataSet, Facts, Points
 from sonotrace.report.gathered import Count
 from sonotrace.tables import NOT_STATED, SIDES
 
 HERE = Path(__file__).parent
-TRAININGS = {"train_cnn": "its own training", "train_distilled": "the net that learnt from the folds"}
+TRAININGS = {"train_cnn": "Trained on its own labels", "train_distilled": "Trained on what the nets of the folds say"}
+"""Stage -> heading of its curves, where a data set has several."""
 
 
 def page(facts: Facts) -> str:
