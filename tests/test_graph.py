@@ -81,23 +81,31 @@ def _has_code(module):
 
 OF_FOLDS = {"train_cnn_fold": ["planes-1-1", "planes-2-1"], "train_ensemble": ["planes"], "train_distilled": ["planes"]}
 """Stages that the section `folds` asks for -> what they run for in these tests."""
+GATHERING = {"gather": "evaluate", "gather_scope": "evaluate_scope"}
+"""Stages without a section of their own -> the section whose data sets they run for."""
+WHOLE = ("report",)
+"""Stages that run once, for all data sets."""
 
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
     """Return name -> stage, with two folds of the planes; as shipped there are none."""
     found = {stage.addressing: stage for stage in Repo(str(ROOT)).index.stages if stage.cmd}
-    assert len(found) == 14
+    assert len(found) == 17
     top = tmp_path_factory.mktemp("graph")
     shutil.copyfile(ROOT / "dvc.yaml", top / "dvc.yaml")
     folds = {"data_sets": ["planes"], "numbers": [1, 2], "seeds": [1]}
     (top / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"folds": folds}))
     found = {stage.name: stage for stage in Repo.init(str(top), no_scm=True).index.stages if stage.cmd}
-    assert len(found) == 18
+    assert len(found) == 21
     return found
 
 
-STAGES = [f"{name}@{item}" for name in GRAPH["stages"] for item in OF_FOLDS.get(name) or PARAMS[name]]
+STAGES = [
+    name if name in WHOLE else f"{name}@{item}"
+    for name in GRAPH["stages"]
+    for item in ([""] if name in WHOLE else OF_FOLDS.get(name) or PARAMS[GATHERING.get(name, name)])
+]
 
 
 def _dependencies(stage):
@@ -119,7 +127,7 @@ def test_every_module_among_the_dependencies_is_reached(stages, name):
     assert listed - _reached(module) - LEFT_OUT == set()
 
 
-@pytest.mark.parametrize("name", [name for name in GRAPH["stages"] if PARAMS.get(name) == {}])
+@pytest.mark.parametrize("name", [name for name in GRAPH["stages"] if PARAMS.get(GATHERING.get(name, name)) == {}])
 def test_a_stage_without_a_data_set_yet_states_the_modules_that_it_reaches_too(name):
     paths = [ROOT / path for path in GRAPH["stages"][name]["do"]["deps"] if path.startswith("src/")]
     assert all(path.exists() for path in paths)
@@ -127,6 +135,12 @@ def test_a_stage_without_a_data_set_yet_states_the_modules_that_it_reaches_too(n
     needed = _reached(f"sonotrace.stages.{name}")
     assert needed - listed == set()
     assert {module for module in listed if _has_code(module)} - needed - LEFT_OUT == set()
+
+
+def test_what_the_page_is_made_of_besides_code_is_among_the_dependencies_of_the_report(stages):
+    made_of = {path for path in (PACKAGE / "report").iterdir() if path.suffix not in (".py", "")}
+    assert len(made_of) == 4
+    assert made_of <= {ROOT / dep.def_path for dep in stages["report"].deps if not isinstance(dep, ParamsDependency)}
 
 
 def test_what_is_left_out_exists():
@@ -153,6 +167,7 @@ def test_every_stage_depends_on_its_own_parameters(stages, name):
     keys = [key for dep in stages[name].deps if isinstance(dep, ParamsDependency) for key in dep.params]
     stage = name.partition("@")[0]
     own = {"train_cnn_fold": "folds.numbers", "train_ensemble": "folds", "train_distilled": "train_cnn.planes"}
+    own |= dict.fromkeys(GATHERING, "report.patients")
     assert own.get(stage, name.replace("@", ".")) in keys
 
 
@@ -188,7 +203,7 @@ def test_what_persists_is_kept_in_git(stages):
 
 def test_one_name_runs_through_the_files_of_a_stage():
     stages = list(GRAPH["stages"])
-    sections = [stage for stage in stages if stage not in OF_FOLDS]
+    sections = [stage for stage in stages if stage not in {*OF_FOLDS, *GATHERING}]
     assert sections == [section for section in PARAMS if section != "folds"]
     assert sorted(stages) == sorted(path.stem for path in (PACKAGE / "stages").glob("*.py") if path.stem != "__init__")
     assert sorted(stages) == sorted(path.stem[5:] for path in (ROOT / "tests" / "stages").glob("test_*.py"))
@@ -202,7 +217,7 @@ def test_the_table_of_artifacts_lists_each_output_with_its_stage(stages):
         (row["stage"].format(data_set=data_set, run=run), row["artifact"].format(data_set=data_set, run=run))
         for row in rows
         for stage in [row["stage"].partition("@")[0]]
-        for data_set in (["planes"] if stage in OF_FOLDS else PARAMS[stage])
+        for data_set in (["planes"] if stage in (*OF_FOLDS, *WHOLE) else PARAMS[GATHERING.get(stage, stage)])
         for run in (["1-1", "2-1"] if "{run}" in row["artifact"] else [""])
     ]
     assert len(listed) == len(set(listed))

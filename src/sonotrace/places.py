@@ -8,6 +8,9 @@ DATA = Path("data")
 REPORTS = Path("reports")
 METRICS = Path("metrics")
 PLOTS = Path("plots")
+FOR_REPORT = DATA / "for-report"
+"""What `gather` leaves, one file per data set; no data set can have this name, since it has a hyphen."""
+PAGE = REPORTS / "index.html"
 
 
 def folder(data_set: str, stage: str) -> Path:
@@ -33,3 +36,8 @@ def ensemble_model(data_set: str) -> Path:
 def distilled_model(data_set: str) -> Path:
     """Return the one model that learnt from those of the folds."""
     return Path("models") / f"{data_set}_distilled.keras"
+
+
+def gathered(data_set: str) -> Path:
+    """Return the file of all that the report says of a data set, its pictures included."""
+    return FOR_REPORT / f"{data_set}.json"

@@ -81,13 +81,13 @@ def test_dvc_checkout_on_a_clone_without_snakemake_state_needs_no_work(by_dvc: C
 
 
 @pytest.mark.parametrize("engine", [("dvc", "repro"), ("snakemake", "--cores", "2")])
-def test_another_number_of_epochs_reruns_the_training_and_its_evaluation_only(
+def test_another_number_of_epochs_reruns_the_training_and_what_follows_only(
     engine: tuple[str, ...], by_dvc: Checkout, by_snakemake: Checkout
 ) -> None:
     checkout = by_dvc if engine[0] == "dvc" else by_snakemake
     checkout.set_params({"train_cnn.planes.epochs": 2})
     printed = checkout.run(*engine)
-    assert sorted(stages_run(printed)) == ["evaluate@planes", "train_cnn@planes"]
+    assert sorted(stages_run(printed)) == ["evaluate@planes", "gather@planes", "report", "train_cnn@planes"]
     assert_all_up_to_date(checkout)
 
 
@@ -179,6 +179,7 @@ def test_the_report_of_snakemake_shows_scores_and_pictures_and_names_no_patient(
     page = (by_snakemake.path / "report.html").read_text()
     (by_snakemake.path / "report.html").unlink()
     assert "<script src" not in page
+    assert '"reports/index.html"' in page
     for name in ("confusion", "roc", "pr"):
         assert f'"plots/planes/{name}.svg"' in page
     headline = json.loads((by_snakemake.path / "metrics/planes.json").read_text())

@@ -1,10 +1,12 @@
-# What `snakemake --report report.html` shows: one category per folder; of folders full of plots, the pictures.
+# What `snakemake --report report.html` shows: our own page, then one category per folder; of folders full of
+# plots, the pictures.
 import csv
 import json
 import re
 from pathlib import Path
 
 CATEGORIES = {"metrics": "Scores", "plots": "Plots", "reports": "Data"}
+PAGE = "reports/index.html"
 
 with open("workflow/artifacts.csv", encoding="utf-8", newline="") as table:
     descriptions = {row["artifact"]: row["what"] for row in csv.DictReader(table)}  # with {data_set} for its name
@@ -13,7 +15,7 @@ with open("workflow/artifacts.csv", encoding="utf-8", newline="") as table:
 def reported(stage, path):
     """Return an output of a stage as Snakemake is to know it."""
     output = path if Path(path).suffix else directory(path)
-    category = CATEGORIES.get(Path(path).parts[0])
+    category = "Report" if path == PAGE else CATEGORIES.get(Path(path).parts[0])
     if category is None:
         return output
 
@@ -25,7 +27,7 @@ def reported(stage, path):
         if "picture" in wildcards.keys():
             file /= f"{wildcards.picture}.svg"
             what = re.search("<title>(.*)</title>", file.read_text(encoding="utf-8"))[1]
-        return {"data set": data_set, "file": file.name, "what": what}
+        return {"data set": data_set or "all", "file": file.name, "what": what}
 
     return report(
         output,

@@ -31,3 +31,19 @@ def mlbom(out: NewFile) -> None:
     from sonotrace.export import mlbom as form
 
     form.write(Path(), out)
+
+
+@app.command()
+def card(out: NewFile) -> None:
+    """Write a model card (Markdown): models, data, scores with intervals, limits; it names no patient."""
+    from sonotrace.export import card as form
+
+    form.write(Path(), out)
+
+
+@app.command()
+def checklist(out: NewFile) -> None:
+    """Write CLAIM 2024 and TRIPOD+AI (Markdown), filled in as far as a pipeline can; the rest is the author's."""
+    from sonotrace.export import checklist as form
+
+    form.write(Path(), out)

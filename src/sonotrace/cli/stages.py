@@ -8,13 +8,14 @@ import typer
 from sonotrace.cli.options import AllowUnknown, DataSet
 
 
-def run(stage: str, data_set: str, *given: bytes | int) -> None:
-    """Run a stage with what it is `given` besides, and record what the run took."""
+def run(stage: str, *given: str | bytes | int) -> None:
+    """Run a stage with what it is `given`, the data set first, and record what the run took."""
     from sonotrace.running import engine, runs
 
-    name = "-".join([f"{stage}@{data_set}", *(str(one) for one in given if isinstance(one, int))])
+    named = [str(one) for one in given if not isinstance(one, bytes)]
+    name = f"{stage}@{'-'.join(named)}" if named else stage
     with engine.stage(name), runs.recorded(name):
-        importlib.import_module(f"sonotrace.stages.{stage}").run(data_set, *given)
+        importlib.import_module(f"sonotrace.stages.{stage}").run(*given)
 
 
 def pull(data_set: DataSet) -> None:
@@ -81,6 +82,21 @@ def evaluate_scope(data_set: DataSet, allow_unknown: AllowUnknown = False) -> No
     _measure("evaluate_scope", data_set, allow_unknown)
 
 
+def gather(data_set: DataSet) -> None:
+    """Pick what the report shows of a data set."""
+    run("gather", data_set)
+
+
+def gather_scope(data_set: DataSet) -> None:
+    """Pick what the report shows of images that are none of a classifier's classes."""
+    run("gather_scope", data_set)
+
+
+def report() -> None:
+    """Write the page of results, reports/index.html."""
+    run("report")
+
+
 def _measure(stage: str, data_set: str, allow_unknown: bool) -> None:
     """Run a stage with the bytes of the model that its section names, which were checked."""
     from pathlib import Path
@@ -96,6 +112,6 @@ def _measure(stage: str, data_set: str, allow_unknown: bool) -> None:
 
 STAGES = (
     *(pull, validate, split, prepare, augment, train_cnn, train_cnn_fold, train_ensemble, train_distilled),
-    *(train_yolo, evaluate, evaluate_scope),
+    *(train_yolo, evaluate, evaluate_scope, gather, gather_scope, report),
 )
 """In running order."""

@@ -6,4 +6,3 @@ patient or an image.
 """
 
 LICENCE = "AGPL-3.0-only"
-LIMITS = "Research software, not a medical device: not for diagnosis or any clinical decision."

@@ -12,13 +12,14 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sonotrace import __version__
 from sonotrace.errors import SonotraceError
-from sonotrace.export import LICENCE, LIMITS, record
+from sonotrace.export import LICENCE, record
 from sonotrace.export.kinds import words
 from sonotrace.export.record import Record
 from sonotrace.export.requirements import packages
 from sonotrace.kinds.kind import Kind
 from sonotrace.models.published import origin
 from sonotrace.records.lock import flat, text
+from sonotrace.report import LIMITS
 from sonotrace.running.outputs import write_bytes
 
 PROPERTY = "sonotrace:"

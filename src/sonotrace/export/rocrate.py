@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sonotrace.errors import SonotraceError
-from sonotrace.export import LICENCE, LIMITS, record
+from sonotrace.export import LICENCE, record
 from sonotrace.export.record import GRAPH, PARAMETERS, REQUIREMENTS, Record
 from sonotrace.export.requirements import packages
 from sonotrace.places import REPORTS
 from sonotrace.records.history import LOCK
+from sonotrace.report import LIMITS
 from sonotrace.running.outputs import building
 
 WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"

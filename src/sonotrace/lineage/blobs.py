@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from sonotrace.lineage.evidence import Evidence
 from sonotrace.lineage.people import names_of
 from sonotrace.patients.pseudonyms import CHECK, LENGTH, VARIABLE, Pseudonyms, has_check_value
-from sonotrace.places import folder
+from sonotrace.places import PAGE, folder, gathered
 from sonotrace.records.lock import Link, Step, data_sets, flat
 from sonotrace.sources.transfer.archives import TAR_ENDINGS
 
@@ -38,7 +38,8 @@ def blobs_of(patient: str, repo: Path) -> Blobs:
     """Return every file that DVC may keep of a patient's images, named by the image tables of all of history.
 
     These are the images as they came, prepared, and augmented, and what of the snapshot holds them: plain images
-    by name, DICOM files by the patient key, and whole archives, which hold others' images too. A file that
+    by name, DICOM files by the patient key, and whole archives, which hold others' images too; and the pages and
+    pictures made of a run that had the patient, since they may show them. A file that
     another patient's images share byte by byte is left out. Tables of phantom images, which have no patients,
     are not asked for.
     """
@@ -48,17 +49,20 @@ def blobs_of(patient: str, repo: Path) -> Blobs:
     missing = {*evidence.missing(), *unasked}
     names: dict[str, set[str]] = {data_set: set() for steps in locks for data_set in data_sets(steps)}
     origins: dict[str, str] = {}
+    held: set[_Pull] = set()
     for pull in {pull for steps in locks for pull in _pulls(steps)}:
         rows = evidence.store.table(pull.manifest)
         if rows is None:
             table = f"{pull.manifest.path} md5 {pull.manifest.md5}"
             missing.add(f"{table}: not in this clone, so files of that snapshot are not listed; {evidence.remedy()}")
         own = [row for row in rows or [] if row["patient"] in patients]
+        held |= {pull} if own else set()
         names[pull.data_set] |= {row[key] for row in own for key in ("image", "file")} - {""}
         if pull.snapshot and own:
             origins |= _in_other_forms(pull.snapshot, {row["file"] for row in own}, evidence)
     links = {link for steps in locks for step in steps.values() for link in [*step.outputs, *step.inputs]}
-    chosen = _in_folders(links, names, evidence) | origins
+    shown = {link for steps in locks for pull in held & set(_pulls(steps)) for link in _showing(steps, pull, evidence)}
+    chosen = _in_folders(links, names, evidence) | origins | {link.md5: link.path for link in shown}
     return Blobs(dict(sorted(chosen.items(), key=lambda item: item[1])), sorted(missing))
 
 
@@ -98,6 +102,18 @@ def _in_other_forms(snapshot: Link, files: set[str], evidence: Evidence) -> dict
             if pseudonyms.of("file", sha256) in made_of:
                 found[md5] = f"{snapshot.path}/{name}"
     return found
+
+
+def _showing(steps: Mapping[str, Step], pull: _Pull, evidence: Evidence) -> Iterator[Link]:
+    """Yield what a run made of a data set that shows pictures of it, whosever they are."""
+    maps = (folder(pull.data_set, "evaluate") / "anatomy").as_posix()
+    for link in (link for step in steps.values() for link in step.outputs):
+        if link.path in (gathered(pull.data_set).as_posix(), PAGE.as_posix()):
+            yield link
+        elif link.path == maps:
+            for name, md5 in (evidence.store.members(link.md5) or {}).items():
+                if name.endswith(".svg"):
+                    yield Link(f"{maps}/{name}", md5, link.made_by)
 
 
 def _pulls(steps: Mapping[str, Step]) -> Iterator[_Pull]:

@@ -26,6 +26,7 @@ from sonotrace.params.evaluate_scope import EvaluateScope
 from sonotrace.params.folds import Folds
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.pull import PullOutOfScope, PullPlanes, PullStructures
+from sonotrace.params.report import Report
 from sonotrace.params.section import Section
 from sonotrace.params.split import SplitOne
 from sonotrace.params.train_cnn import TrainCnn
@@ -47,7 +48,10 @@ SECTIONS: dict[str, dict[str, type[Section]]] = {
 }
 """Section -> kind of data set -> what the part of such a data set holds; in running order."""
 FOLDS = "folds"
-"""The one section that is the same for all data sets, and names those that it concerns."""
+"""The section that names the data sets that it concerns."""
+
+WHOLE: dict[str, type[Section]] = {FOLDS: Folds, "report": Report}
+"""Sections without a part for each data set."""
 
 LEARNING = ("augment", "train_cnn", "train_yolo")
 """Sections in which a data set has no part if nothing learns from it. Any one part makes the others required."""
@@ -80,6 +84,7 @@ class Params:
     train_yolo: Mapping[str, TrainYolo]
     evaluate: Mapping[str, EvaluateOne]
     evaluate_scope: Mapping[str, EvaluateScope]
+    report: Report
 
     @property
     def data_sets(self) -> list[str]:
@@ -111,8 +116,8 @@ def load(path: Path = PATH) -> Params:
     sections: dict[str, Any] = {}
     for name, field in schema.model_fields.items():
         section = getattr(checked, name)
-        if isinstance(section, Folds):
-            sections[FOLDS] = section
+        if isinstance(section, Section):
+            sections[str(field.alias)] = section
             continue
         names = type(section).model_fields
         sections[str(field.alias)] = Parts({str(one.alias): getattr(section, at) for at, one in names.items()})
@@ -207,6 +212,7 @@ def model(data_sets: tuple[tuple[str, str, bool], ...]) -> type[BaseModel]:
             create_model(section, __config__=config, **own),  # type: ignore[call-overload]
             Field(alias=section),
         )
+    sections["section_report"] = (Report, Field(alias="report"))
     found: type[BaseModel] = create_model("params", __config__=config, **sections)
     return found
 

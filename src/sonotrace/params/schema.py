@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from sonotrace.params import FOLDS, NAME, PATH, SECTIONS, load
-from sonotrace.params.folds import Folds
+from sonotrace.params import FOLDS, NAME, PATH, SECTIONS, WHOLE, load
 from sonotrace.running.outputs import write_bytes
 
 SCHEMA = Path("params.schema.json")
@@ -49,7 +48,7 @@ def schema(path: Path) -> dict[str, Any]:
             _describe(made, inner, list(_remarks(section, kind, kinds, remarks)))
             definitions[f"{section}.{kind}"] = _tidied(_inlined(made, inner))
         if section == "train_cnn":
-            sections[FOLDS] = _folds(remarks)
+            sections[FOLDS] = _whole(FOLDS, remarks)
         references = {kind: {"$ref": f"#/$defs/{section}.{kind}"} for kind in parts}
         sections[section] = {
             "description": remarks[section,],
@@ -58,6 +57,7 @@ def schema(path: Path) -> dict[str, Any]:
             "propertyNames": {"pattern": NAME},
             "additionalProperties": {"anyOf": list(references.values())},
         }
+    sections["report"] = _whole("report", remarks)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Parameters of sonotrace",
@@ -69,11 +69,12 @@ def schema(path: Path) -> dict[str, Any]:
     }
 
 
-def _folds(remarks: Comments) -> dict[str, Any]:
-    made = Folds.model_json_schema()
-    _describe(made, {}, [{keys[1:]: said for keys, said in remarks.items() if keys[0] == FOLDS}])
+def _whole(section: str, remarks: Comments) -> dict[str, Any]:
+    """Return the schema of a section without a part for each data set."""
+    made = WHOLE[section].model_json_schema()
+    _describe(made, {}, [{keys[1:]: said for keys, said in remarks.items() if keys[0] == section}])
     tidied: dict[str, Any] = _tidied(made)
-    return tidied | {"description": remarks[FOLDS,]}
+    return tidied | {"description": remarks[section,]}
 
 
 def comments(content: str) -> Comments:

@@ -99,10 +99,14 @@ def steps(lock: Mapping[str, Any]) -> dict[str, Step]:
 
 
 def _members(folder: str, md5: str, makers: Mapping[tuple[str, str], str]) -> list[tuple[str, str]]:
-    """Return the outputs below a folder, if they are all that it held."""
+    """Return the outputs below a folder, if they are all that it held.
+
+    A lock does not say what the folders among them hold, so with such a one that cannot be told, and is believed.
+    """
     below = [out for out in makers if md5.endswith(".dir") and out[0].startswith(f"{folder}/")]
     whole = {path.removeprefix(f"{folder}/"): own for path, own in below}
-    return sorted(below) if below and folder_md5(whole) == md5 else []
+    has_folders = any(own.endswith(".dir") for own in whole.values())
+    return sorted(below) if below and (has_folders or folder_md5(whole) == md5) else []
 
 
 def data_sets(found: Mapping[str, Step]) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sonotrace.errors import SonotraceError
-from sonotrace.places import STATE, distilled_model, ensemble_model, fold_model, folder
+from sonotrace.places import PAGE, STATE, distilled_model, ensemble_model, fold_model, folder, gathered
 from sonotrace.records.history import LOCK
 from sonotrace.records.lock import read
 from sonotrace.records.store import md5_of
@@ -117,7 +117,7 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _made(stage: str) -> list[Path]:
-    """Return the files by which a run can be told: a training's model, or the tables of another stage."""
+    """Return the files by which a run can be told: a training's model, the page, or the tables of another stage."""
     kind, _, item = stage.partition("@")
     if kind == "train_cnn_fold":
         data_set, fold, seed = item.split("-")
@@ -125,6 +125,10 @@ def _made(stage: str) -> list[Path]:
     made = {"train_ensemble": ensemble_model, "train_distilled": distilled_model}
     if kind in made:
         return [made[kind](item)]
+    if kind.startswith("gather"):
+        return [gathered(item)]
+    if kind == "report":
+        return [PAGE]
     if kind.startswith("train_"):
         return sorted(Path("models").glob(f"{item}.*"))
     return sorted(folder(item, kind).glob("*.csv"))

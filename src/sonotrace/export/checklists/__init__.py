@@ -1,0 +1,1 @@
+"""What the checklists are made of: the items of both guidelines, and what the pipeline can answer to them."""
