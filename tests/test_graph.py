@@ -87,13 +87,13 @@ OF_FOLDS = {"train_cnn_fold": ["planes-1-1", "planes-2-1"], "train_ensemble": ["
 def stages(tmp_path_factory):
     """Return name -> stage, with two folds of the planes; as shipped there are none."""
     found = {stage.addressing: stage for stage in Repo(str(ROOT)).index.stages if stage.cmd}
-    assert len(found) == 14
+    assert len(found) == 16
     top = tmp_path_factory.mktemp("graph")
     shutil.copyfile(ROOT / "dvc.yaml", top / "dvc.yaml")
     folds = {"data_sets": ["planes"], "numbers": [1, 2], "seeds": [1]}
     (top / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"folds": folds}))
     found = {stage.name: stage for stage in Repo.init(str(top), no_scm=True).index.stages if stage.cmd}
-    assert len(found) == 18
+    assert len(found) == 20
     return found
 
 

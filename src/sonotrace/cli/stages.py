@@ -74,6 +74,11 @@ def evaluate_scope(data_set: DataSet, allow_unknown: AllowUnknown = False) -> No
     _measure("evaluate_scope", data_set, allow_unknown)
 
 
+def export_onnx(data_set: DataSet, allow_unknown: AllowUnknown = False) -> None:
+    """Make the file of a model that `predict` uses."""
+    _measure("export_onnx", data_set, allow_unknown)
+
+
 def _measure(stage: str, data_set: str, allow_unknown: bool) -> None:
     """Run a stage with the bytes of the model that its section names, which were checked."""
     from pathlib import Path
@@ -89,6 +94,6 @@ def _measure(stage: str, data_set: str, allow_unknown: bool) -> None:
 
 STAGES = (
     *(pull, validate, split, prepare, augment, train_cnn, train_cnn_fold, train_ensemble, train_distilled),
-    *(train_yolo, evaluate, evaluate_scope),
+    *(train_yolo, evaluate, evaluate_scope, export_onnx),
 )
 """In running order."""

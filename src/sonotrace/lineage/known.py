@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sonotrace.errors import SonotraceError
 from sonotrace.records.history import LOCK, History
-from sonotrace.records.lock import models, read
+from sonotrace.records.lock import exports, models, read
 
 PATIENCE = 2.0
 """Seconds to wait for a `dvc.lock` that names the model: DVC writes it in place, while other stages run."""
@@ -106,7 +106,7 @@ def _workspace(top: Path) -> bytes:
 def _named(lock: bytes) -> set[tuple[str, str]]:
     """Return path and md5 of the models that a lock names; none where it cannot be read, or is half written."""
     try:
-        steps = read(lock, ("train_",)).values()
+        steps = read(lock, ("train_", "export_")).values()
     except SonotraceError:
         return set()
-    return {(link.path, link.md5) for step in steps for link in models(step)}
+    return {(link.path, link.md5) for step in steps for link in [*models(step), *exports(step)]}
