@@ -50,7 +50,7 @@ def graph_of(net: Grey, height: int, width: int) -> ModelProto:
     torch.onnx.export(
         net,
         (torch.zeros(2, height, width, dtype=torch.uint8),),
-        buffer,
+        buffer,  # type: ignore[arg-type]  # its hints know paths alone
         input_names=[INPUT],
         output_names=[BOXES],
         dynamic_axes={INPUT: {0: "n"}, BOXES: {0: "n"}},
