@@ -53,5 +53,5 @@ schema: setup  ## write params.schema.json anew, after a change of the models or
 
 lock:  ## resolve the dependencies anew, for Python 3.11 and 3.12
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --extra dev --output-file requirements.lock pyproject.toml
+	  --extra all --extra dev --output-file requirements.lock pyproject.toml
 	grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /^    --hash/ {print; next} {exit}' > requirements-uv.lock

@@ -112,7 +112,7 @@ def test_commands_speak_of_it_too(extended: Checkout) -> None:
     lines = extended.run("sonotrace", "lineage", "models/second.keras", "--patients").splitlines()
     assert any(line.startswith("second, test:") for line in lines)
     image = next((extended.path / "data/second/pull/images/images").iterdir())
-    own = ("--planes-model", "models/second.keras")
+    own = ("--planes-model", "models/second.onnx")
     printed = extended.run("sonotrace", "predict", str(image), *own, "--json")
     (line,) = [line for line in printed.splitlines() if line.startswith("{")]
     assert json.loads(line)["plane"] in {"abdomen", "brain", "femur", "thorax"}
