@@ -17,7 +17,7 @@ repro: setup  ## run the whole pipeline, then print both metric tables
 	dvc repro
 	@sonotrace metrics
 	@echo
-	@echo "Models: models/planes.keras, models/structures.pt. Next:"
+	@echo "Models: models/planes.keras, models/structures.pt, and as .onnx what predict uses. Next:"
 	@echo "  . .venv/bin/activate"
 	@echo "  sonotrace predict data/planes/pull/images --draw drawn    # use them"
 	@echo "  dvc plots show                                           # curves, as a page"

@@ -1,7 +1,7 @@
 """Is a model file one that this project made? Decided before it is loaded, since loading a pickle runs code in it.
 
 The bytes are read once, and the bytes that were checked are those to load: a file can be exchanged between
-two reads. They are known by their md5, as DVC knows them. Only what a training stage wrote counts. A lock in
+two reads. They are known by their md5, as DVC knows them. Only what a training or export wrote counts. A lock in
 git has an author and is reviewed; the workspace's own, which any program may have edited, is believed with a
 warning.
 """
