@@ -51,4 +51,6 @@ def test_files_that_cannot_be_read_and_models_that_nobody_knows_raise(models, tm
     loaded = sonotrace.load(models, allow_unknown=True, search=Search(all_boxes=True))
     with pytest.raises(SonotraceError, match=r"gone\.png: cannot be read"):
         loaded.predict(tmp_path / "gone.png")
+    with pytest.raises(SonotraceError, match="cannot be read"):
+        loaded.predict(tmp_path)
     assert len(loaded.predict(IMAGE).structures) == 2

@@ -13,7 +13,7 @@ from sonotrace.predict.command import choose, load_models
 from sonotrace.predict.prediction import Models, Prediction
 from sonotrace.predict.prediction import predict as predict_sources
 from sonotrace.predict.search import Search, crops_of
-from sonotrace.predict.sources import View, sources
+from sonotrace.predict.sources import Source, View, sources
 from sonotrace.predict.trust import Trust
 from sonotrace.running.start import checkout_around
 
@@ -53,7 +53,7 @@ class Predictor:
         if isinstance(image, np.ndarray):
             return self._models.say("", [View(_grey(image))], self._search)[0]
         search = replace(self._search, frames="middle")
-        (looked,) = predict_sources(sources([Path(image)]), self._models, search, threads=1)
+        (looked,) = predict_sources([Source(str(image))], self._models, search, threads=1)
         if looked.prediction.error:
             raise SonotraceError(looked.prediction.error)
         return looked.prediction
