@@ -17,7 +17,8 @@ repro: setup  ## run the whole pipeline, then print both metric tables
 	dvc repro
 	@sonotrace metrics
 	@echo
-	@echo "Models: models/planes.keras, models/structures.pt. Where they fail: reports/index.html. Next:"
+	@echo "Models: models/planes.keras, models/structures.pt, and as .onnx what predict uses."
+	@echo "Where they fail: reports/index.html. Next:"
 	@echo "  . .venv/bin/activate"
 	@echo "  sonotrace predict data/planes/pull/images --draw drawn    # use them"
 	@echo "  dvc plots show                                           # curves, as a page"
@@ -57,5 +58,5 @@ schema: setup  ## write params.schema.json anew, after a change of the models or
 
 lock:  ## resolve the dependencies anew, for Python 3.11 and 3.12
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --extra dev --output-file requirements.lock pyproject.toml
+	  --extra all --extra dev --output-file requirements.lock pyproject.toml
 	grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /^    --hash/ {print; next} {exit}' > requirements-uv.lock

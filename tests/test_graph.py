@@ -16,7 +16,7 @@ GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 CANNOT_CHANGE_OUTPUTS = {
-    "sonotrace": "holds the version",
+    "sonotrace": "holds the version, and what users call from Python, which no stage does",
     "sonotrace.__main__": "calls the command line",
     "sonotrace.cli": "calls the stage",
     "sonotrace.errors": "ends a run",
@@ -51,6 +51,8 @@ LEFT_OUT = set(CANNOT_CHANGE_OUTPUTS) | {
 def _imports(module):
     """Return the modules of the package that `module` imports, at the top or inside a function."""
     found = set()
+    if module == "sonotrace":
+        return found
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -91,13 +93,13 @@ WHOLE = ("report",)
 def stages(tmp_path_factory):
     """Return name -> stage, with two folds of the planes; as shipped there are none."""
     found = {stage.addressing: stage for stage in Repo(str(ROOT)).index.stages if stage.cmd}
-    assert len(found) == 17
+    assert len(found) == 19
     top = tmp_path_factory.mktemp("graph")
     shutil.copyfile(ROOT / "dvc.yaml", top / "dvc.yaml")
     folds = {"data_sets": ["planes"], "numbers": [1, 2], "seeds": [1]}
     (top / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"folds": folds}))
     found = {stage.name: stage for stage in Repo.init(str(top), no_scm=True).index.stages if stage.cmd}
-    assert len(found) == 21
+    assert len(found) == 23
     return found
 
 

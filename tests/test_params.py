@@ -108,7 +108,7 @@ def test_a_second_data_set_of_a_kind_needs_a_part_in_every_section_of_that_kind(
         if "planes" in parts:
             parts["other_planes"] = parts["planes"]
             (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-            if section != "evaluate":
+            if section != "export_onnx":
                 assert "other_planes: missing; add it" in _message(tmp_path / "params.yaml")
     taken_over = load(tmp_path / "params.yaml")
     assert sorted(taken_over.data_sets) == ["other_planes", "planes", "structures"]
@@ -207,6 +207,7 @@ def test_a_data_set_may_be_called_what_the_schema_library_calls_a_method(tmp_pat
         if "planes" in parts:
             parts[name] = parts.pop("planes")
     content["evaluate"][name] |= {"trained_on": name, "model": f"models/{name}.keras"}
+    content["export_onnx"][name]["model"] = f"models/{name}.keras"
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     assert load(tmp_path / "params.yaml").augment[name].copies == 5
 

@@ -28,6 +28,11 @@ def fold_model(data_set: str, fold: int, seed: int) -> Path:
     return Path("models") / "folds" / data_set / f"{fold}-{seed}.keras"
 
 
+def onnx_model(data_set: str) -> Path:
+    """Return the form of a data set's model that `predict` uses."""
+    return Path("models") / f"{data_set}.onnx"
+
+
 def ensemble_model(data_set: str) -> Path:
     """Return the model that is all models of the folds together."""
     return Path("models") / f"{data_set}_ensemble.keras"

@@ -12,7 +12,7 @@ from checkouts import Checkout, clone, stages_run
 from sonotrace.images.grey import write_png
 
 ALL_ON_TEST = {"train": 0, "val": 0, "test": 1}
-SECOND = ["pull", "validate", "split", "prepare", "augment", "train_cnn", "evaluate"]
+SECOND = ["pull", "validate", "split", "prepare", "augment", "train_cnn", "evaluate", "export_onnx"]
 COHORT = ["pull", "validate", "split", "prepare", "evaluate"]
 
 
@@ -29,6 +29,7 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
         params[section]["second"] = json.loads(json.dumps(params[section]["planes"]))
     params["pull"]["second"]["phantom"]["seed"] = 2
     params["evaluate"]["second"] |= {"model": "models/second.keras", "trained_on": "second"}
+    params["export_onnx"]["second"]["model"] = "models/second.keras"
     for section in COHORT:
         params[section]["abroad"] = json.loads(json.dumps(params[section]["second"]))
     params["pull"]["abroad"]["phantom"]["seed"] = 3
@@ -111,7 +112,7 @@ def test_commands_speak_of_it_too(extended: Checkout) -> None:
     lines = extended.run("sonotrace", "lineage", "models/second.keras", "--patients").splitlines()
     assert any(line.startswith("second, test:") for line in lines)
     image = next((extended.path / "data/second/pull/images/images").iterdir())
-    own = ("--planes-model", "models/second.keras")
+    own = ("--planes-model", "models/second.onnx")
     printed = extended.run("sonotrace", "predict", str(image), *own, "--json")
     (line,) = [line for line in printed.splitlines() if line.startswith("{")]
     assert json.loads(line)["plane"] in {"abdomen", "brain", "femur", "thorax"}

@@ -52,13 +52,14 @@ def test_plots_are_drawn(by_dvc: Checkout, tmp_path: Path) -> None:
         assert title in page
 
 
-@pytest.mark.parametrize("name", ["planes", "structures"])
-def test_a_tagged_model_is_fetched_by_its_name(by_dvc: Checkout, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "file"), [("planes", "planes.keras"), ("structures", "structures.pt"), ("planes-onnx", "planes.onnx")]
+)
+def test_a_tagged_model_is_fetched_by_its_name(by_dvc: Checkout, tmp_path: Path, name: str, file: str) -> None:
     by_dvc.run("git", "tag", "--annotate", f"{name}@v1.0.0", "--message", "Release")
     copy = tmp_path / "model"
     by_dvc.run("dvc", "artifacts", "get", str(by_dvc.path), name, "--rev", "v1.0.0", "--out", str(copy))
-    (model,) = (by_dvc.path / "models").glob(f"{name}.*")
-    assert copy.read_bytes() == model.read_bytes()
+    assert copy.read_bytes() == (by_dvc.path / "models" / file).read_bytes()
 
 
 def test_an_experiment_reruns_what_its_parameter_concerns(by_dvc: Checkout) -> None:
@@ -121,7 +122,7 @@ def test_predict_prints_one_json_object_a_file_and_fails_for_bad_files_only(pred
         "more/a.png",
     ]
     good, bad = lines[0], lines[1]
-    fields = {"file", "plane", "reason", "probabilities", "scope"}
+    fields = {"file", "frame", "region", "plane", "uncertain", "reason", "probabilities", "scope"}
     fields |= {"structures", "structures_searched", "boxes_dropped", "error"}
     assert set(good) == fields | {"unknown_models", "uncommitted_models"} == set(bad)
     assert good["unknown_models"] == good["uncommitted_models"] == []
@@ -151,7 +152,8 @@ def test_predict_agrees_with_the_evaluation_on_test_images(by_dvc: Checkout, pre
 def test_predict_sorts_by_the_predicted_plane_and_draws(predicted: Predicted, images: Path) -> None:
     good = [line for line in predicted.lines if not line["error"]]
     for line in good:
-        copies = [path.read_bytes() for path in (predicted.by_plane / (line["plane"] or "none")).iterdir()]
+        place = "uncertain" if line["uncertain"] else line["plane"] or "none"
+        copies = [path.read_bytes() for path in (predicted.by_plane / place).iterdir()]
         assert Path(line["file"]).read_bytes() in copies
     assert len([path for path in predicted.by_plane.rglob("*") if path.is_file()]) == len(good)
     drawn = sorted(predicted.drawn.iterdir())
@@ -161,11 +163,11 @@ def test_predict_sorts_by_the_predicted_plane_and_draws(predicted: Predicted, im
 
 
 def test_a_missing_model_is_one_line(by_dvc: Checkout, images: Path) -> None:
-    printed = by_dvc.run("sonotrace", "predict", str(images), "--planes-model", "no.keras", fails=True)
-    assert printed.strip() == "error: no.keras: no such model; run `dvc repro train_cnn` to make it"
+    printed = by_dvc.run("sonotrace", "predict", str(images), "--planes-model", "no.onnx", fails=True)
+    assert printed.strip() == "error: no.onnx: no such model; `dvc repro export_onnx` makes models/planes.onnx"
 
 
-NAMES = {"planes": "planes.keras", "structures": "structures.pt"}
+NAMES = {"planes": "planes.onnx", "structures": "structures.onnx"}
 
 
 class _Trap:
@@ -178,17 +180,19 @@ class _Trap:
         return os.mkdir, (str(self.folder),)
 
 
-def test_a_model_that_no_lock_knows_is_refused_before_it_is_read(
+def test_a_model_that_no_lock_knows_is_refused_and_a_pickle_is_never_read(
     by_dvc: Checkout, images: Path, tmp_path: Path
 ) -> None:
-    strange, sprung = tmp_path / "strange.pt", tmp_path / "sprung"
+    strange, sprung = tmp_path / "strange.onnx", tmp_path / "sprung"
     strange.write_bytes(pickle.dumps(_Trap(sprung)))
     command = ("sonotrace", "predict", str(images / "a.png"), "--structures-model", str(strange))
     refused = by_dvc.run(*command, fails=True)
     assert refused.startswith(f"error: {strange}: unknown: no dvc.lock of this repository names its md5 ")
     assert len(refused.splitlines()) == 1
+    printed = by_dvc.run(*command, "--allow-unknown", fails=True)
+    assert f"error: {strange}: not a model of export" in printed
     assert not sprung.exists()
-    by_dvc.run(*command, "--allow-unknown", fails=True)
+    pickle.loads(strange.read_bytes())  # noqa: S301
     assert sprung.exists(), "the trap springs when it is read"
 
 
@@ -199,7 +203,11 @@ def test_outside_a_checkout_a_model_is_taken_only_on_request_and_the_output_says
     models = {kind: str(by_dvc.path / f"models/{name}") for kind, name in NAMES.items()}
     command = ["sonotrace", "predict", str(images / "a.png")]
     command += [part for kind, path in models.items() for part in (f"--{kind}-model", path)]
-    assert "planes.keras: unknown: no dvc.lock" in elsewhere.run(*command, fails=True)
+    assert "planes.onnx: nobody vouches for it" in elsewhere.run(*command, fails=True)
+    hashes = [by_dvc.path / f"reports/{kind}/onnx.sha256" for kind in NAMES]
+    trusted = elsewhere.run(*command, "--json", *(part for path in hashes for part in ("--hashes", str(path))))
+    (line,) = [json.loads(line) for line in trusted.splitlines() if line.startswith("{")]
+    assert line["unknown_models"] == line["uncommitted_models"] == []
     text = elsewhere.run(*command, "--allow-unknown")
     assert f"warning: {models['structures']}: no dvc.lock names this model (--allow-unknown)" in text
     printed = elsewhere.run(*command, "--allow-unknown", "--json")
@@ -239,7 +247,7 @@ def test_an_experiment_elsewhere_evaluates_the_model_that_it_trained(by_dvc: Che
 
 def test_every_stage_left_a_record_that_neither_git_nor_dvc_sees(by_dvc: Checkout) -> None:
     records = json.loads(by_dvc.run("sonotrace", "runs", "--json"))
-    assert len(records) == 17
+    assert len(records) == 19
     assert {record["stage"] for record in records} >= {
         "pull@planes",
         "train_cnn@planes",

@@ -138,7 +138,8 @@ def cohort(prepared):
         if "planes" in part:
             part["other"] = dict(part["planes"])
     parameters["evaluate"]["other"] |= {"trained_on": "other", "model": "models/other.keras"}
-    for section in ("augment", "train_cnn"):
+    parameters["export_onnx"]["other"]["model"] = "models/other.keras"
+    for section in ("augment", "train_cnn", "export_onnx"):
         del parameters[section]["planes"]
     parameters["split"]["planes"] |= {"fractions": {"train": 0, "val": 0, "test": 1}}
     parameters["evaluate"]["planes"] |= {"trained_on": "other"}

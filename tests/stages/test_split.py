@@ -47,13 +47,14 @@ def test_a_class_that_a_side_has_none_of_is_said():
 
 def test_a_cohort_lies_on_the_test_side_and_enters_its_ledger(work, capsys):
     parameters = yaml.safe_load((work / "params.yaml").read_text())
-    for section in ("augment", "train_cnn"):
+    for section in ("augment", "train_cnn", "export_onnx"):
         parameters[section]["other"] = parameters[section].pop("planes")
     for section in ("pull", "validate", "split", "prepare", "evaluate"):
         parameters[section]["other"] = dict(parameters[section]["planes"])
     parameters["split"]["planes"]["fractions"] = {"train": 0, "val": 0, "test": 1}
     parameters["evaluate"]["planes"]["trained_on"] = "other"
     parameters["evaluate"]["other"] |= {"trained_on": "other", "model": "models/other.keras"}
+    parameters["export_onnx"]["other"]["model"] = "models/other.keras"
     (work / "params.yaml").write_text(yaml.safe_dump(parameters))
     _accept(work, MANY)
     run("planes")

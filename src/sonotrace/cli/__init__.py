@@ -59,6 +59,8 @@ def _one_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path, its permissions and the disk"
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("sonotrace"):
+        return f"{error.name}: not installed; what only predicts goes without it: pip install 'sonotrace[all]'"
     first = next(iter(str(error).splitlines()), "")
     return f"unexpected {type(error).__name__}: {first} (SONOTRACE_DEBUG=1 shows where)"
 

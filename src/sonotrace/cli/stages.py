@@ -82,6 +82,11 @@ def evaluate_scope(data_set: DataSet, allow_unknown: AllowUnknown = False) -> No
     _measure("evaluate_scope", data_set, allow_unknown)
 
 
+def export_onnx(data_set: DataSet, allow_unknown: AllowUnknown = False) -> None:
+    """Make the file of a model that `predict` uses."""
+    _measure("export_onnx", data_set, allow_unknown)
+
+
 def gather(data_set: DataSet) -> None:
     """Pick what the report shows of a data set."""
     run("gather", data_set)
@@ -112,6 +117,6 @@ def _measure(stage: str, data_set: str, allow_unknown: bool) -> None:
 
 STAGES = (
     *(pull, validate, split, prepare, augment, train_cnn, train_cnn_fold, train_ensemble, train_distilled),
-    *(train_yolo, evaluate, evaluate_scope, gather, gather_scope, report),
+    *(train_yolo, evaluate, evaluate_scope, export_onnx, gather, gather_scope, report),
 )
 """In running order."""

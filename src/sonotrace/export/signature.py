@@ -11,21 +11,17 @@ from pathlib import Path
 
 from sonotrace.errors import SonotraceError
 from sonotrace.export.record import kind_of
+from sonotrace.export.signed import beside, problem
 from sonotrace.lineage.verify import current
 from sonotrace.models.files import private_copy
+from sonotrace.places import onnx_model
 from sonotrace.records.history import LOCK
-from sonotrace.records.lock import Step, learned
+from sonotrace.records.lock import Step, exports, learned
 from sonotrace.running.outputs import PART
 
 PASSWORD = "SONOTRACE_KEY_PASSWORD"  # noqa: S105  the name of the variable
 """Environment variable with the password of a private key that has one."""
 MAKE_KEY = "`openssl ecparam -genkey -name prime256v1 -noout` makes one"
-MAKE_PUBLIC = "`openssl ec -pubout` makes it from the private one"
-
-
-def beside(model: Path) -> Path:
-    """Return where a model's signature is."""
-    return model.with_name(f"{model.name}.sig")
 
 
 def sign(key: Path, top: Path) -> list[Path]:
@@ -61,8 +57,13 @@ def sign(key: Path, top: Path) -> list[Path]:
 
 
 def _models(steps: Mapping[str, Step]) -> list[Path]:
-    """Return the models of a lock's data sets, trained or not; cohorts have none."""
-    return [kind_of(data_set, steps).model(data_set) for data_set in learned(steps)]
+    """Return the models of a lock's data sets, trained or not, and their exported forms; cohorts have none."""
+    exported = {Path(link.path) for step in steps.values() for link in exports(step)}
+    found = []
+    for data_set in learned(steps):
+        found.append(kind_of(data_set, steps).model(data_set))
+        found += [path for path in [onnx_model(data_set)] if path in exported]
+    return found
 
 
 def _checked(model: Path, steps: Mapping[str, Step], top: Path) -> bytes:
@@ -96,13 +97,6 @@ def problems(key: Path, top: Path) -> Iterator[str]:
 
     Raises SonotraceError where the key cannot be used.
     """
-    from cryptography.exceptions import InvalidSignature
-    from model_signing import hashing, verifying
-
-    try:
-        config = verifying.Config().use_elliptic_key_verifier(public_key=key)
-    except (ValueError, AttributeError):
-        raise SonotraceError(f"{key}: not a public key on P-256, P-384 or P-521, as PEM; {MAKE_PUBLIC}") from None
     for model in _signed(top):
         signature = beside(model)
         if not (top / model).is_file():
@@ -111,12 +105,8 @@ def problems(key: Path, top: Path) -> Iterator[str]:
         if not (top / signature).is_file():
             yield f"{signature}: missing; `sonotrace sign --key KEY.pem` makes it, or ask whoever signed {model}"
             continue
-        try:
-            config.set_hashing_config(hashing.Config().set_allow_symlinks(True)).verify(top / model, top / signature)
-        except (ValueError, InvalidSignature) as error:
-            yield _refused(model, signature, key, str(error))
-        except (KeyError, TypeError, AttributeError, IndexError):
-            yield f"{signature}: not a signature; `sonotrace sign --key KEY.pem` makes one"
+        if said := problem(top / model, top / signature, key, model):
+            yield said
 
 
 def _signed(top: Path) -> list[Path]:
@@ -131,11 +121,3 @@ def _signed(top: Path) -> list[Path]:
     if not found:
         raise SonotraceError(f"{LOCK}: not there, and no signature in models; go to the folder that has them")
     return found
-
-
-def _refused(model: Path, signature: Path, key: Path, reason: str) -> str:
-    if "Signature mismatch" in reason:
-        return f"{model}: altered; not what {signature} covers; restore it (`dvc checkout {model}`), or sign it again"
-    if "Key mismatch" in reason:
-        return f"{signature}: made with another key than {key}; ask whoever signed it for their public key"
-    return f"{signature}: does not hold for {key}; it was changed or forged: sign {model} again"

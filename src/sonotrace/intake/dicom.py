@@ -91,13 +91,17 @@ class Refused(Exception):  # noqa: N818 - a finding about a file, which becomes 
         self.detail = detail
 
 
-def read(content: bytes, frames: Literal["middle", "all"] | int, crops: Mapping[str, Region]) -> Clip:
+def read(
+    content: bytes, frames: Literal["middle", "all"] | int, crops: Mapping[str, Region], needs_patient: bool = True
+) -> Clip:
     """Read the chosen frames of a DICOM file, as 8-bit grey, cut to the ultrasound region.
 
     `frames` is `middle` (of an even number the earlier one), `all`, or one number from 1; no other
     frame is decoded. The region is the largest of the file's regions that show tissue in 2D
     (PS3.3 C.8.5.5). `crops` has boxes for devices by make and model, such as `GE Healthcare Voluson
     E8`; a box given there is used instead, as its author's word that nothing is burned in inside it.
+    Where `needs_patient` is false, a file without a patient or instance is read too: whoever only looks at the
+    image need not know whose it is.
 
     Grey values are the stored ones: modality, VOI and presentation LUTs are not applied, as
     ultrasound is stored the way it is shown. MONOCHROME1 is inverted, colour becomes ITU-R BT.601
@@ -108,7 +112,7 @@ def read(content: bytes, frames: Literal["middle", "all"] | int, crops: Mapping[
     """
     _keep_quiet()
     try:
-        return _read(content, frames, crops)
+        return _read(content, frames, crops, needs_patient)
     except Refused:
         raise
     except Exception:  # noqa: BLE001 - pydicom raises many kinds for damaged files, with values in their text
@@ -126,11 +130,14 @@ def _keep_quiet() -> None:
         warnings.filterwarnings("ignore", module="pydicom")
 
 
-def _read(content: bytes, frames: Literal["middle", "all"] | int, crops: Mapping[str, Region]) -> Clip:
+def _read(
+    content: bytes, frames: Literal["middle", "all"] | int, crops: Mapping[str, Region], needs_patient: bool
+) -> Clip:
     dataset = _parse(content)
     _check_kind(dataset)
-    patient, instance, scanner = _patient(dataset), _text(dataset, "SOPInstanceUID"), _scanner(dataset)
-    if not instance:
+    patient = _patient(dataset) if needs_patient else ""
+    instance, scanner = _text(dataset, "SOPInstanceUID"), _scanner(dataset)
+    if not instance and needs_patient:
         raise Refused("damaged file", "no SOP instance UID; export it again")
     size = (dataset.Columns, dataset.Rows)
     box, mm_per_px = _box(dataset, size, scanner, {" ".join(device.split()): crop for device, crop in crops.items()})

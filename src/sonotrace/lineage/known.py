@@ -1,7 +1,7 @@
 """Is a model file one that this project made? Decided before it is loaded, since loading a pickle runs code in it.
 
 The bytes are read once, and the bytes that were checked are those to load: a file can be exchanged between
-two reads. They are known by their md5, as DVC knows them. Only what a training stage wrote counts. A lock in
+two reads. They are known by their md5, as DVC knows them. Only what a training or export wrote counts. A lock in
 git has an author and is reviewed; the workspace's own, which any program may have edited, is believed with a
 warning.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sonotrace.errors import SonotraceError
 from sonotrace.records.history import LOCK, History
-from sonotrace.records.lock import models, read
+from sonotrace.records.lock import exports, models, read
 
 PATIENCE = 2.0
 """Seconds to wait for a `dvc.lock` that names the model: DVC writes it in place, while other stages run."""
@@ -106,7 +106,7 @@ def _workspace(top: Path) -> bytes:
 def _named(lock: bytes) -> set[tuple[str, str]]:
     """Return path and md5 of the models that a lock names; none where it cannot be read, or is half written."""
     try:
-        steps = read(lock, ("train_",)).values()
+        steps = read(lock, ("train_", "export_")).values()
     except SonotraceError:
         return set()
-    return {(link.path, link.md5) for step in steps for link in models(step)}
+    return {(link.path, link.md5) for step in steps for link in [*models(step), *exports(step)]}

@@ -1,37 +1,20 @@
 """Use a trained structure detector; evaluate and predict share this code."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from sonotrace.images.boxes import Boxes
 from sonotrace.images.grey import Grey, read_grey
 from sonotrace.images.preparation import Preparation
+from sonotrace.models.detections import LEAST, OVERLAP, Detections
 from sonotrace.models.files import private_copy, read_yolo_entry
 from sonotrace.running.environment import quiet_ultralytics
 from sonotrace.running.progress import bar, native_noise_hidden
 from sonotrace.tables import FOUND_BOX_COLUMNS
-
-LEAST = 0.001
-"""Confidence from which predictions count towards average precision (Ultralytics' value)."""
-
-OVERLAP = 0.7
-"""Intersection over union above which the weaker of two boxes is dropped (Ultralytics' value)."""
-
-
-@dataclass(frozen=True)
-class Detections:
-    """What was found in one prepared image, by falling confidence; boxes in px of that image."""
-
-    structures: list[str]
-    confidences: NDArray[np.float64]
-    boxes: Boxes
 
 
 class StructureDetector:

@@ -23,6 +23,7 @@ from sonotrace.params import roles
 from sonotrace.params.augment import AugmentOne
 from sonotrace.params.evaluate import EvaluateOne, EvaluateStructures
 from sonotrace.params.evaluate_scope import EvaluateScope
+from sonotrace.params.export_onnx import ExportPlanes, ExportStructures
 from sonotrace.params.folds import Folds
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.pull import PullOutOfScope, PullPlanes, PullStructures
@@ -45,6 +46,7 @@ SECTIONS: dict[str, dict[str, type[Section]]] = {
     "train_yolo": {"structures": TrainYolo},
     "evaluate": {"planes": EvaluateOne, "structures": EvaluateStructures},
     "evaluate_scope": {"out_of_scope": EvaluateScope},
+    "export_onnx": {"planes": ExportPlanes, "structures": ExportStructures},
 }
 """Section -> kind of data set -> what the part of such a data set holds; in running order."""
 FOLDS = "folds"
@@ -53,7 +55,7 @@ FOLDS = "folds"
 WHOLE: dict[str, type[Section]] = {FOLDS: Folds, "report": Report}
 """Sections without a part for each data set."""
 
-LEARNING = ("augment", "train_cnn", "train_yolo")
+LEARNING = ("augment", "train_cnn", "train_yolo", "export_onnx")
 """Sections in which a data set has no part if nothing learns from it. Any one part makes the others required."""
 
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -84,6 +86,7 @@ class Params:
     train_yolo: Mapping[str, TrainYolo]
     evaluate: Mapping[str, EvaluateOne]
     evaluate_scope: Mapping[str, EvaluateScope]
+    export_onnx: Mapping[str, ExportPlanes | ExportStructures]
     report: Report
 
     @property

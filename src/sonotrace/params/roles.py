@@ -21,6 +21,7 @@ def faults(params: Params) -> Iterator[str]:
     for data_set in params.data_sets:
         yield from _split(params, data_set)
         yield from _evaluate(params, data_set)
+        yield from _export(params, data_set)
     for data_set in params.folds.data_sets:
         if data_set not in params.train_cnn:
             yield f"folds.data_sets: {data_set} has no part in train_cnn, so it has no folds; remove it there"
@@ -42,6 +43,17 @@ def _split(params: Params, data_set: str) -> Iterator[str]:
         yield f"{key}.fractions.test is {split.fractions.test:g}: {no_training}; use {{train: 0, val: 0, test: 1}}"
     if split.use_official:
         yield f"{key}.use_official is True: {no_training}; set it to false"
+
+
+def _export(params: Params, data_set: str) -> Iterator[str]:
+    if data_set not in params.export_onnx:
+        return
+    exported, measured = params.export_onnx[data_set].model, params.evaluate[data_set].model
+    if exported != measured:
+        yield (
+            f"export_onnx.{data_set}.model is {exported!r}: evaluate.{data_set}.model is {measured!r}; "
+            "what is used has to be what is measured, so name the same one"
+        )
 
 
 def _evaluate(params: Params, data_set: str) -> Iterator[str]:

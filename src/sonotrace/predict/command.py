@@ -3,31 +3,39 @@
 Paths and models are checked before anything heavy is imported.
 """
 
-import json
-import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.kind import Kind
 from sonotrace.kinds.planes import KIND as PLANES
 from sonotrace.kinds.structures import KIND as STRUCTURES
-from sonotrace.lineage.known import TrustedModel, read_model
-from sonotrace.params import PATH, load
-from sonotrace.predict.prediction import Models, Prediction, Search, image_files, predict
-from sonotrace.running.progress import bar, native_noise_hidden, say
+from sonotrace.lineage.known import TrustedModel
+from sonotrace.places import onnx_model
+from sonotrace.predict.search import Search
+from sonotrace.predict.trust import Trust
+
+if TYPE_CHECKING:
+    from sonotrace.predict.prediction import Models
+    from sonotrace.predict.sources import Source
+
+STANDARD_INPUT = Path("-")
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where predictions go, besides the terminal."""
+    """Where predictions go."""
 
-    as_json: bool
-    sort_into: Path | None
-    draw: Path | None
+    form: str
+    """text, json or csv, on standard output."""
+    sort_into: Path | None = None
+    draw: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -43,129 +51,143 @@ class Chosen:
         return [path for path in (self.planes, self.structures) if path]
 
 
-def run(
-    paths: Sequence[Path], chosen: Chosen, repository: Path, search: Search, outputs: Outputs, *, allow_unknown: bool
-) -> bool:
-    """Predict for each image and say so; return whether all could be read.
+def choose(folder: Path, planes: Path | None, structures: Path | None) -> Chosen:
+    """Choose the models: those given, which must be there, or those in a folder.
 
-    Raises SonotraceError where no path has an image, or a model is unknown to `repository`.
+    Raises SonotraceError where there is none at all, or one that was given is missing or of another form.
     """
-    files, missing = _files(paths)
-    if outputs.sort_into and chosen.planes is None:
-        raise SonotraceError("predict: --sort-into needs a plane classifier; `dvc repro train_cnn` trains one")
-    trusted = {path: read_model(path, repository, allow_unknown) for path in chosen.files}
-    for model in trusted.values():
-        if model.warning:
-            print(f"warning: {model.warning}", file=sys.stderr if outputs.as_json else sys.stdout, flush=True)
-    trust = {
-        "unknown_models": [str(model.path) for model in trusted.values() if not model.known],
-        "uncommitted_models": [str(model.path) for model in trusted.values() if model.known and not model.committed],
-    }
-    models = _load(chosen, trusted)
-    counts: Counter[str] = Counter()
-    drawn: set[str] = set()
-    with bar("predict", len(files), to_stderr=True) as advance:
-        for prediction, image in predict(files, models, search):
-            if outputs.as_json:
-                print(json.dumps(prediction.as_json() | trust, ensure_ascii=False), flush=True)
-            else:
-                _show(prediction)
-            if image is not None:
-                from sonotrace.predict import pictures
-
-                if outputs.sort_into:
-                    pictures.sort_into(prediction, outputs.sort_into)
-                if outputs.draw:
-                    pictures.draw(prediction, image, outputs.draw, drawn)
-            counts["unreadable" if image is None else prediction.plane or prediction.reason or "image"] += 1
-            advance(1)
-    return _conclude(counts, missing)
-
-
-def model_of(kind: Kind, given: Path | None, repository: Path) -> Path | None:
-    """Return the model to use: the one given, which must be there, or the repository's own if it has one.
-
-    Its own is the one that it measures, `evaluate.<data set>.model`: whoever distils a net measures and uses that.
-    """
-    if given is not None:
-        if not given.is_file():
-            raise SonotraceError(f"{given}: no such model; run `dvc repro {kind.training}` to make it")
-        return given
-    own = repository / _measured(kind, repository)
-    return own if own.is_file() else None
-
-
-def _measured(kind: Kind, repository: Path) -> Path:
-    try:
-        return Path(load(repository / PATH).evaluate[kind.name].model)
-    except SonotraceError:  # a checkout of before, or a folder with models alone
-        return kind.model(kind.name)
-
-
-def choose(planes: Path | None, structures: Path | None, repository: Path) -> Chosen:
-    """Choose the models; raises SonotraceError where there is none at all, or one that was given is missing."""
-    chosen = Chosen(model_of(PLANES, planes, repository), model_of(STRUCTURES, structures, repository))
+    chosen = Chosen(_model_of(PLANES, planes, folder), _model_of(STRUCTURES, structures, folder))
     if not chosen.files:
-        raise SonotraceError(
-            f"{repository / PLANES.model(PLANES.name)}: no such model, and no structure detector; `dvc repro` trains "
-            "both, --repo names a checkout that has them, --planes-model and --structures-model a file each"
+        made = [folder / kind.model(kind.name).name for kind in (PLANES, STRUCTURES)]
+        remedy = (
+            "`dvc repro export_onnx` makes it of the model there"
+            if any(path.is_file() for path in made)
+            else "`dvc repro` makes both; --models names a folder that has them, --repo a checkout"
         )
-    for kind, path, remaining in (
-        (PLANES, chosen.planes, "structures"),
-        (STRUCTURES, chosen.structures, "planes"),
-    ):
-        if path is None:
-            note = f"note: no {kind.model(kind.name)}, so only {remaining} are predicted"
-            print(note, file=sys.stderr, flush=True)
+        raise SonotraceError(f"{folder / onnx_model(PLANES.name).name}: no such model, nor one of structures; {remedy}")
     return chosen
 
 
-def _files(paths: Sequence[Path]) -> tuple[list[Path], int]:
-    """Return the image files, and how many paths are not there, each of which is said."""
-    missing = [path for path in paths if not path.exists()]
-    for path in missing:
-        print(f"error: {path}: no such file or folder; check the path", file=sys.stderr, flush=True)
-    files = list(image_files(path for path in paths if path.exists()))
-    if not files:
-        where = next((path for path in paths if path.exists()), paths[0])
-        raise SonotraceError(
-            f"{where}: no image to predict for; name image files or a folder of PNG, JPEG, TIFF or BMP"
-        )
-    return files, len(missing)
+def _model_of(kind: Kind, given: Path | None, folder: Path) -> Path | None:
+    if given is None:
+        own = folder / onnx_model(kind.name).name
+        return own if own.is_file() else None
+    if not given.is_file():
+        raise SonotraceError(f"{given}: no such model; `dvc repro export_onnx` makes {onnx_model(kind.name)}")
+    if given.suffix != ".onnx":
+        raise SonotraceError(f"{given}: no ONNX file; `dvc repro export_onnx` makes {onnx_model(kind.name)}")
+    return given
 
 
-def _load(chosen: Chosen, trusted: dict[Path, TrustedModel]) -> Models:
-    # TensorFlow and PyTorch in one process can crash, and the detector needs PyTorch, so Keras uses it too.
-    os.environ["KERAS_BACKEND"] = "torch"
-    from sonotrace.models.classifier import PlaneClassifier
-    from sonotrace.models.detector import StructureDetector
+def load_models(chosen: Chosen, trust: Trust) -> tuple[list[TrustedModel], "Models"]:
+    """Read the models that somebody vouches for, and make them ready; raises SonotraceError for others."""
+    trusted = {path: trust.read(path) for path in chosen.files}
+    from sonotrace.portable.reading import PortableClassifier, PortableDetector
+    from sonotrace.predict.prediction import Models
 
-    with native_noise_hidden():
-        return Models(
-            PlaneClassifier(trusted[chosen.planes].content, chosen.planes) if chosen.planes else None,
-            StructureDetector(trusted[chosen.structures].content, chosen.structures) if chosen.structures else None,
-        )
+    return list(trusted.values()), Models(
+        PortableClassifier(trusted[chosen.planes].content, chosen.planes) if chosen.planes else None,
+        PortableDetector(trusted[chosen.structures].content, chosen.structures) if chosen.structures else None,
+    )
 
 
-def _show(prediction: Prediction) -> None:
-    """Print one prediction for a person."""
-    if prediction.error:
-        say(prediction.error)
+def run(
+    paths: Sequence[Path], chosen: Chosen, trust: Trust, search: Search, outputs: Outputs, threads: int | None = None
+) -> bool:
+    """Predict for each image and say so; return whether all could be read.
+
+    Raises SonotraceError where no path has an image, or nobody vouches for a model.
+    """
+    missing = _missing(paths)
+    if missing == len(paths):
+        raise _no_image(paths[0])
+    if outputs.sort_into and chosen.planes is None:
+        raise SonotraceError("predict: --sort-into needs a plane classifier; `dvc repro export_onnx@planes` makes one")
+    for kind, path, remaining in ((PLANES, chosen.planes, "structures"), (STRUCTURES, chosen.structures, "planes")):
+        if path is None:
+            _note(f"note: no {onnx_model(kind.name)}, so only {remaining} are predicted")
+    from sonotrace.predict.sources import sources
+
+    found = sources(_existing(paths))
+    first = next(found, None)
+    if first is None:
+        raise _no_image(next((path for path in paths if path.exists()), paths[0]))
+    every = chain([first], found)
+    trusted, models = load_models(chosen, trust)
+    for model in trusted:
+        if model.warning:
+            print(f"warning: {model.warning}", file=sys.stderr if outputs.form != "text" else sys.stdout, flush=True)
+    counts = _say(every, models, trusted, search, outputs, threads, is_listed=STANDARD_INPUT not in paths)
+    return _conclude(counts, missing)
+
+
+def _say(
+    every: "Iterator[Source]",
+    models: "Models",
+    trusted: Sequence[TrustedModel],
+    search: Search,
+    outputs: Outputs,
+    threads: int | None,
+    *,
+    is_listed: bool,
+) -> Counter[str]:
+    """Predict for the images of all sources, write what was asked for, and return how many of each plane there were."""
+    from sonotrace.predict.prediction import predict
+    from sonotrace.predict.writing import writer
+
+    write = writer(outputs.form, models, trusted)
+    counts: Counter[str] = Counter()
+    drawn: set[str] = set()
+    with _bar(every, is_listed) as (remaining, advance):
+        for looked in predict(remaining, models, search, threads, keep=outputs.draw is not None):
+            one = looked.prediction
+            write(one)
+            if not one.error and (outputs.sort_into or outputs.draw):
+                from sonotrace.predict import pictures
+
+                if outputs.sort_into:
+                    pictures.sort_into(looked, outputs.sort_into)
+                if outputs.draw:
+                    pictures.draw(looked, outputs.draw, drawn)
+            counts["unreadable" if one.error else one.plane or one.reason or "image"] += 1
+            advance(1)
+    return counts
+
+
+def _no_image(path: Path) -> SonotraceError:
+    return SonotraceError(
+        f"{path}: no image to predict for; name image files or a folder of PNG, JPEG, TIFF, BMP or DICOM"
+    )
+
+
+@contextmanager
+def _bar(every: "Iterator[Source]", is_listed: bool) -> "Iterator[tuple[Iterable[Source], Callable[[int], None]]]":
+    """Show a bar where there is a terminal and the files can be counted; give them, and what advances it."""
+    if not (is_listed and sys.stderr.isatty()):
+        yield every, lambda _: None
         return
-    say(f"{prediction.file}{_plane(prediction)}")
-    for found in prediction.structures:
-        corners = ", ".join(f"{corner:g}" for corner in found.box)
-        say(f"  {found.structure} {found.confidence:.3f} at [{corners}] px")
+    from sonotrace.running.progress import bar
+
+    files = list(every)
+    with bar("predict", len(files), to_stderr=True) as advance:
+        yield files, advance
 
 
-def _plane(prediction: Prediction) -> str:
-    probabilities = prediction.probabilities
-    if prediction.plane:
-        return f": {prediction.plane} {probabilities[prediction.plane]:.3f}"
-    if prediction.reason:
-        nearest = max(probabilities, key=lambda plane: probabilities[plane])
-        return f": {prediction.reason} (nearest: {nearest} {probabilities[nearest]:.3f})"
-    return ""
+def _missing(paths: Sequence[Path]) -> int:
+    """Say which paths are not there; return how many."""
+    missing = [path for path in paths if path != STANDARD_INPUT and not path.exists()]
+    for path in missing:
+        _note(f"error: {path}: no such file or folder; check the path")
+    return len(missing)
+
+
+def _existing(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield the paths that are there, and in place of `-` those that standard input lists, one a line."""
+    for path in paths:
+        if path == STANDARD_INPUT:
+            yield from (Path(line) for text in sys.stdin if (line := text.rstrip("\n")))
+        elif path.exists():
+            yield path
 
 
 def _conclude(counts: Counter[str], missing: int) -> bool:
@@ -173,7 +195,11 @@ def _conclude(counts: Counter[str], missing: int) -> bool:
     unreadable = counts.pop("unreadable", 0)
     names = sorted(counts.keys() - {"image"}, key=lambda name: (name.startswith("none of"), name))
     planes = ", ".join(f"{counts[name]} {name}" for name in names)
-    print(f"predict: {counts.total()} images{f': {planes}' if planes else ''}", file=sys.stderr, flush=True)
+    _note(f"predict: {counts.total()} images{f': {planes}' if planes else ''}")
     if unreadable:
-        print(f"error: {unreadable} of {counts.total() + unreadable} files could not be read", file=sys.stderr)
+        _note(f"error: {unreadable} of {counts.total() + unreadable} files could not be read")
     return not unreadable and not missing
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

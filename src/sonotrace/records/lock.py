@@ -140,6 +140,11 @@ def models(step: Step) -> list[Link]:
     return [link for link in step.outputs if link.path.startswith("models/")] if is_training(step.stage) else []
 
 
+def exports(step: Step) -> list[Link]:
+    """Return the models that a step wrote in the form that predict uses."""
+    return [link for link in step.outputs if link.path.endswith(".onnx")] if step.stage.startswith("export_") else []
+
+
 def training(found: Mapping[str, Step], data_set: str) -> Step | None:
     """Return the step that trained the model of a data set, by any name that the stage has had."""
     own = (step for step in found.values() for model in models(step) if PurePath(model.path).stem == data_set)

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from sonotrace.errors import SonotraceError
+
+if TYPE_CHECKING:  # what only predicts is installed without it
+    import pandas as pd
 
 PART = ".part"
 """Ending of what is still being written; git ignores it and the next run clears it away."""
@@ -100,6 +101,6 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
     write_bytes((json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode(), path)
 
 
-def write_csv(table: pd.DataFrame, path: Path) -> None:
+def write_csv(table: "pd.DataFrame", path: Path) -> None:
     """Write a table as UTF-8 CSV with Unix line ends and without the index."""
     write_bytes(table.to_csv(index=False, lineterminator="\n").encode(), path)

@@ -1,0 +1,5 @@
+"""Models as ONNX files, which run without the frameworks that trained them.
+
+`planes` and `structures` make the graphs, `writing` makes a file of a graph, `reading` takes a file apart and runs it.
+Only `reading` is needed to use a model, and it needs no more than numpy and onnxruntime.
+"""

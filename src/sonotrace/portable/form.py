@@ -1,0 +1,15 @@
+"""What the ONNX files have in common, whoever writes or reads them."""
+
+INPUT = "images"
+"""Grey images as prepared, uint8, shape (n, height, width)."""
+ENTRY = "sonotrace"
+"""Key of the metadata under which the entry is, as JSON."""
+PROBABILITIES = "probabilities"
+"""Calibrated, of the classes in the order of the entry's `planes`, float32, shape (n, classes)."""
+SCOPE = "scope"
+"""How far an image is beyond the limit, below 0 within it, float32, shape (n,); only where the classifier has one."""
+FEATURES = "features"
+"""What the last layer reads, float32, shape (n, features); only of nets that are not ensembles."""
+BOXES = "boxes"
+"""Centre x, centre y, width and height of each candidate, in px of the input, and then its confidence for each class
+in the order of the entry's `structures`, float32, shape (n, 4 + classes, candidates)."""
