@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from sonotrace.predict.search import Search
 from sonotrace.predict.trust import Trust
 
 if TYPE_CHECKING:
-    from sonotrace.predict.prediction import Models
+    from sonotrace.predict.prediction import Looked, Models
     from sonotrace.predict.sources import Source
 
 STANDARD_INPUT = Path("-")
@@ -36,6 +37,8 @@ class Outputs:
     """text, json or csv, on standard output."""
     sort_into: Path | None = None
     draw: Path | None = None
+    reports: Path | None = None
+    """Of DICOM structured reports."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ def _say(
     write = writer(outputs.form, models, trusted)
     counts: Counter[str] = Counter()
     drawn: set[str] = set()
+    reports = _Reports(outputs.reports, models, trusted) if outputs.reports else None
     with _bar(every, is_listed) as (remaining, advance):
         for looked in predict(remaining, models, search, threads, keep=outputs.draw is not None):
             one = looked.prediction
@@ -149,9 +153,49 @@ def _say(
                     pictures.sort_into(looked, outputs.sort_into)
                 if outputs.draw:
                     pictures.draw(looked, outputs.draw, drawn)
+            if reports:
+                reports.take(looked)
             counts["unreadable" if one.error else one.plane or one.reason or "image"] += 1
             advance(1)
+    if reports:
+        reports.end()
     return counts
+
+
+class _Reports:
+    """Writes the structured report of each DICOM file once all its images have been looked at."""
+
+    def __init__(self, folder: Path, models: "Models", trusted: Sequence[TrustedModel]) -> None:
+        self._folder = folder
+        kinds = [kind for kind, model in (("planes", models.classifier), ("structures", models.detector)) if model]
+        self._hashes = {kind: sha256(model.content).hexdigest() for kind, model in zip(kinds, trusted, strict=True)}
+        self._of_one_file: list[Looked] = []
+        self._written = 0
+
+    def take(self, looked: "Looked") -> None:
+        """Take the next prediction; those of a file come one after the other."""
+        if self._of_one_file and looked.source is not self._of_one_file[0].source:
+            self._write()
+        if not looked.prediction.error:
+            self._of_one_file.append(looked)
+
+    def end(self) -> None:
+        """Write the last report, and say how many there are."""
+        if self._of_one_file:
+            self._write()
+        _note(f"predict: {self._written} structured reports in {self._folder}")
+
+    def _write(self) -> None:
+        from sonotrace.predict import reports
+
+        source = self._of_one_file[0].source
+        said = [looked.prediction for looked in self._of_one_file]
+        self._of_one_file = []
+        try:
+            reports.write(source.read(), source.name, said, self._hashes, self._folder)
+            self._written += 1
+        except SonotraceError as error:
+            _note(f"error: {error}")
 
 
 def _no_image(path: Path) -> SonotraceError:
