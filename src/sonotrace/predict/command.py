@@ -159,6 +159,7 @@ def _say(
             advance(1)
     if reports:
         reports.end()
+        counts["without report"] = reports.failed
     return counts
 
 
@@ -170,7 +171,7 @@ class _Reports:
         kinds = [kind for kind, model in (("planes", models.classifier), ("structures", models.detector)) if model]
         self._hashes = {kind: sha256(model.content).hexdigest() for kind, model in zip(kinds, trusted, strict=True)}
         self._of_one_file: list[Looked] = []
-        self._written = 0
+        self._written = self._others = self.failed = 0
 
     def take(self, looked: "Looked") -> None:
         """Take the next prediction; those of a file come one after the other."""
@@ -183,6 +184,8 @@ class _Reports:
         """Write the last report, and say how many there are."""
         if self._of_one_file:
             self._write()
+        if self._others:
+            _note(f"note: {self._others} files are not DICOM, so there is no structured report of them")
         _note(f"predict: {self._written} structured reports in {self._folder}")
 
     def _write(self) -> None:
@@ -191,11 +194,15 @@ class _Reports:
         source = self._of_one_file[0].source
         said = [looked.prediction for looked in self._of_one_file]
         self._of_one_file = []
+        if said[0].frame is None:
+            self._others += 1
+            return
         try:
             reports.write(source.read(), source.name, said, self._hashes, self._folder)
             self._written += 1
         except SonotraceError as error:
             _note(f"error: {error}")
+            self.failed += 1
 
 
 def _no_image(path: Path) -> SonotraceError:
@@ -236,13 +243,13 @@ def _existing(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _conclude(counts: Counter[str], missing: int) -> bool:
     """Say how many images of each plane there were; return whether all could be read."""
-    unreadable = counts.pop("unreadable", 0)
+    unreadable, unreported = counts.pop("unreadable", 0), counts.pop("without report", 0)
     names = sorted(counts.keys() - {"image"}, key=lambda name: (name.startswith("none of"), name))
     planes = ", ".join(f"{counts[name]} {name}" for name in names)
     _note(f"predict: {counts.total()} images{f': {planes}' if planes else ''}")
     if unreadable:
         _note(f"error: {unreadable} of {counts.total() + unreadable} files could not be read")
-    return not unreadable and not missing
+    return not unreadable and not unreported and not missing
 
 
 def _note(text: str) -> None:

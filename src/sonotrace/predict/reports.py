@@ -1,12 +1,12 @@
 """DICOM Structured Reports of what the models say of DICOM files, for viewers and archives to take beside the images.
 
-One Comprehensive SR a file, by template TID 1500 (Measurement Report): for each image looked at the plane, or that it is none
-of those known, with the probability of each plane (TID 1501), and for each structure a polyline around its box in px of the
-full frame, with its confidence, given as a probability (TID 1410). Each names the algorithm and the sha256 of its model. The report is complete,
-and not verified: nobody has looked at it.
+One Comprehensive SR a file, by template TID 1500 (Measurement Report): for each image looked at the plane, or that it
+is none of those known, with the probability of each plane (TID 1501), and for each structure a polyline around its box
+in px of the full frame, with its confidence, given as a probability (TID 1410). Each names the algorithm and the sha256
+of its model. The report is complete, and not verified: nobody has looked at it.
 
-A report belongs to the patient, so it carries the identifiers of the image. They go from the file that was read into the
-report, through memory, and nowhere else. UIDs and the time are new in every report, as DICOM asks.
+A report belongs to the patient, so it carries the identifiers of the image. They go from the file that was read into
+the report, through memory, and nowhere else. UIDs and the time are new in every report, as DICOM asks.
 """
 
 import io
@@ -34,7 +34,6 @@ from highdicom.sr import (
     TrackingIdentifier,
 )
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.sr.codedict import codes
 
 from sonotrace import __version__
@@ -67,12 +66,9 @@ def write(content: bytes, name: str, said: Sequence[Prediction], hashes: dict[st
     """Write the report of what was said of the images of one DICOM file, given its bytes, and return its path.
 
     `hashes` maps `planes` and `structures` to the sha256 of the models that were asked. Raises SonotraceError, with the
-    remedy, where the file is no DICOM file or lacks what a report must repeat.
+    remedy, where the file lacks a UID that a report must repeat.
     """
-    try:
-        image = dcmread(io.BytesIO(content), stop_before_pixels=True)
-    except InvalidDicomError:
-        raise SonotraceError(f"{name}: no DICOM file, so there is no report of it; --sr takes DICOM files") from None
+    image = dcmread(io.BytesIO(content), stop_before_pixels=True)
     missing = [
         keyword
         for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -117,7 +113,7 @@ def _evidence(image: Dataset) -> Dataset:
 
 
 def _content(image: Dataset, said: Sequence[Prediction], hashes: dict[str, str]) -> MeasurementReport:
-    groups = []
+    groups: list[MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations] = []
     for one in said:
         if one.probabilities:
             groups.append(_plane(image, one, hashes["planes"]))
@@ -139,9 +135,7 @@ def _content(image: Dataset, said: Sequence[Prediction], hashes: dict[str, str])
 def _plane(image: Dataset, one: Prediction, sha256: str) -> MeasurementsAndQualitativeEvaluations:
     """Return the group of an image: its plane, and the probability of each plane in per cent."""
     probabilities = [
-        Measurement(
-            name=PLANES.get(plane, _own(plane)), value=round(100 * value, 2), unit=codes.UCUM.Percent
-        )
+        Measurement(name=PLANES.get(plane, _own(plane)), value=round(100 * value, 2), unit=codes.UCUM.Percent)
         for plane, value in one.probabilities.items()
     ]
     return MeasurementsAndQualitativeEvaluations(
@@ -150,13 +144,13 @@ def _plane(image: Dataset, one: Prediction, sha256: str) -> MeasurementsAndQuali
         finding_type=PLANE_NAME,
         qualitative_evaluations=[QualitativeEvaluation(PLANE_NAME, _own_plane(one.plane))],
         measurements=probabilities,
-        source_images=[
-            SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, _frames(image, one))
-        ],
+        source_images=[SourceImageForMeasurementGroup(image.SOPClassUID, image.SOPInstanceUID, _frames(image, one))],
     )
 
 
-def _structure(image: Dataset, one: Prediction, found: Found, sha256: str) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+def _structure(
+    image: Dataset, one: Prediction, found: Found, sha256: str
+) -> PlanarROIMeasurementsAndQualitativeEvaluations:
     """Return the group of one structure: a closed polyline around its box, and its confidence in per cent."""
     x0, y0, x1, y1 = found.box
     corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]])
