@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -163,7 +164,10 @@ def test_the_command_serves_until_it_is_stopped_and_refuses_to_be_open_without_a
     assert done.stderr == (
         "error: --host 192.0.2.1: others could use the service; set SONOTRACE_TOKEN to a secret that they must send\n"
     )
-    with subprocess.Popen(start, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as server:
+    with (
+        (tmp_path.parent / "said").open("w+") as said,
+        subprocess.Popen(start, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=said, text=True) as server,
+    ):
         address = re.search(r"http://\S+(?=;)", next(line for line in server.stdout if line.startswith("serve: ")))[0]
         for _ in range(50):
             try:
@@ -171,7 +175,12 @@ def test_the_command_serves_until_it_is_stopped_and_refuses_to_be_open_without_a
                 break
             except httpx.TransportError:
                 pass
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as giving_up:
+            giving_up.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+        assert httpx.post(f"{address}/predict", content=BRAIN).json() == answer.json()
         server.send_signal(signal.SIGINT)
         server.wait(20)
     assert answer.json()["images"][0]["plane"] == "brain"
+    assert "Traceback" not in (tmp_path.parent / "said").read_text()
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["planes.onnx", "structures.onnx"]

@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from sonotrace import __version__
 from sonotrace.errors import SonotraceError
@@ -112,7 +113,8 @@ def service(
 
     guarded = [Depends(allowed)] if token else []
     problems: dict[int | str, dict[str, Any]] = {
-        status: {"model": Problem} for status in (*([401] if token else []), 408, TOO_LARGE, UNREADABLE, BUSY, TOO_SLOW)
+        status: {"model": Problem}
+        for status in (400, *([401] if token else []), 408, TOO_LARGE, UNREADABLE, BUSY, TOO_SLOW)
     }
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
@@ -137,6 +139,8 @@ def service(
         try:
             async with asyncio.timeout(limits.seconds):
                 content = await _body(request, limits.megabytes)
+        except ClientDisconnect:
+            raise _Refused(400, "the image was not sent to its end") from None
         except TimeoutError:
             raise _Refused(408, f"the image did not arrive within {limits.seconds:g} s; send it again") from None
         said = await desk.ask(name, content)
