@@ -15,6 +15,7 @@ from sonotrace.cli.patient_key import patient_key
 from sonotrace.cli.pin import pin
 from sonotrace.cli.predict import predict
 from sonotrace.cli.runs import runs
+from sonotrace.cli.serve import serve
 from sonotrace.cli.sign import sign
 from sonotrace.cli.sources import sources
 from sonotrace.cli.use import use
@@ -32,7 +33,7 @@ app = typer.Typer(
 for stage in stages.STAGES:
     app.command(stage.__name__, rich_help_panel="Stages, run by dvc repro")(stage)
 for command in (
-    *(predict, metrics, compare, lineage, verify, sign),
+    *(predict, serve, metrics, compare, lineage, verify, sign),
     *(use, sources, pin, audit_labels, withdraw, patient_key, runs),
 ):
     app.command(command.__name__.replace("_", "-"))(command)

@@ -31,6 +31,10 @@ def predict(
         ),
     ] = None,
     draw: Annotated[Path | None, typer.Option(help="Write images with boxes here.", rich_help_panel=_OUTPUT)] = None,
+    sr: Annotated[
+        Path | None,
+        typer.Option(help="Write a DICOM structured report of each DICOM file here.", rich_help_panel=_OUTPUT),
+    ] = None,
     frames: Annotated[str, typer.Option(help="Of DICOM clips: middle, all, or a number from 1.")] = "middle",
     confidence: Annotated[
         float | None, typer.Option(min=0.001, max=1, help="Least confidence of a structure, if not the model's.")
@@ -75,7 +79,7 @@ def predict(
     chosen = command.choose(models or repo / "models", planes_model, structures_model)
     trust = Trust(repo, hashes or (), key, allow_unknown)
     search = Search(confidence, in_all_planes, all_boxes, which, crops_of(repo))
-    outputs = command.Outputs("json" if as_json else "csv" if as_csv else "text", sort_into, draw)
+    outputs = command.Outputs("json" if as_json else "csv" if as_csv else "text", sort_into, draw, sr)
     if not command.run(paths, chosen, trust, search, outputs, threads):
         raise typer.Exit(1)
 

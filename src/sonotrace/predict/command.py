@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from sonotrace.predict.search import Search
 from sonotrace.predict.trust import Trust
 
 if TYPE_CHECKING:
-    from sonotrace.predict.prediction import Models
+    from sonotrace.predict.prediction import Looked, Models
     from sonotrace.predict.sources import Source
 
 STANDARD_INPUT = Path("-")
@@ -36,6 +37,8 @@ class Outputs:
     """text, json or csv, on standard output."""
     sort_into: Path | None = None
     draw: Path | None = None
+    reports: Path | None = None
+    """Of DICOM structured reports."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ def _say(
     write = writer(outputs.form, models, trusted)
     counts: Counter[str] = Counter()
     drawn: set[str] = set()
+    reports = _Reports(outputs.reports, models, trusted) if outputs.reports else None
     with _bar(every, is_listed) as (remaining, advance):
         for looked in predict(remaining, models, search, threads, keep=outputs.draw is not None):
             one = looked.prediction
@@ -149,9 +153,56 @@ def _say(
                     pictures.sort_into(looked, outputs.sort_into)
                 if outputs.draw:
                     pictures.draw(looked, outputs.draw, drawn)
+            if reports:
+                reports.take(looked)
             counts["unreadable" if one.error else one.plane or one.reason or "image"] += 1
             advance(1)
+    if reports:
+        reports.end()
+        counts["without report"] = reports.failed
     return counts
+
+
+class _Reports:
+    """Writes the structured report of each DICOM file once all its images have been looked at."""
+
+    def __init__(self, folder: Path, models: "Models", trusted: Sequence[TrustedModel]) -> None:
+        self._folder = folder
+        kinds = [kind for kind, model in (("planes", models.classifier), ("structures", models.detector)) if model]
+        self._hashes = {kind: sha256(model.content).hexdigest() for kind, model in zip(kinds, trusted, strict=True)}
+        self._of_one_file: list[Looked] = []
+        self._written = self._others = self.failed = 0
+
+    def take(self, looked: "Looked") -> None:
+        """Take the next prediction; those of a file come one after the other."""
+        if self._of_one_file and looked.source is not self._of_one_file[0].source:
+            self._write()
+        if not looked.prediction.error:
+            self._of_one_file.append(looked)
+
+    def end(self) -> None:
+        """Write the last report, and say how many there are."""
+        if self._of_one_file:
+            self._write()
+        if self._others:
+            _note(f"note: {self._others} files are not DICOM, so there is no structured report of them")
+        _note(f"predict: {self._written} structured reports in {self._folder}")
+
+    def _write(self) -> None:
+        from sonotrace.predict import reports
+
+        source = self._of_one_file[0].source
+        said = [looked.prediction for looked in self._of_one_file]
+        self._of_one_file = []
+        if said[0].frame is None:
+            self._others += 1
+            return
+        try:
+            reports.write(source.read(), source.name, said, self._hashes, self._folder)
+            self._written += 1
+        except SonotraceError as error:
+            _note(f"error: {error}")
+            self.failed += 1
 
 
 def _no_image(path: Path) -> SonotraceError:
@@ -192,13 +243,13 @@ def _existing(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _conclude(counts: Counter[str], missing: int) -> bool:
     """Say how many images of each plane there were; return whether all could be read."""
-    unreadable = counts.pop("unreadable", 0)
+    unreadable, unreported = counts.pop("unreadable", 0), counts.pop("without report", 0)
     names = sorted(counts.keys() - {"image"}, key=lambda name: (name.startswith("none of"), name))
     planes = ", ".join(f"{counts[name]} {name}" for name in names)
     _note(f"predict: {counts.total()} images{f': {planes}' if planes else ''}")
     if unreadable:
         _note(f"error: {unreadable} of {counts.total() + unreadable} files could not be read")
-    return not unreadable and not missing
+    return not unreadable and not unreported and not missing
 
 
 def _note(text: str) -> None:

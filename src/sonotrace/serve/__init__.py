@@ -1,0 +1,1 @@
+"""A local page and HTTP service around the models."""
