@@ -99,6 +99,17 @@ def test_boxes_turned_by_themselves_are_taken_from_a_copy_where_they_were_not(as
         )
 
 
+def test_a_box_that_the_edge_of_a_copy_cuts_does_not_count_there(as_roboflow):
+    source, (first, *others), found = as_roboflow
+    at = source.structures.index("CSP")
+    corners = first.corners.copy()
+    corners[at] = [0, 200, 30, 203]  # turned by 6 degrees, no whole box is that flat
+    again = recover([first._replace(corners=corners), *others])
+    assert again.turns.tolist() == found.turns.tolist()
+    assert np.isnan(again.fits[at].residuals).tolist() == [True, False, False]
+    np.testing.assert_allclose([one.box for one in again.fits], source.corners, atol=0.5)
+
+
 def test_copies_that_only_differ_in_blur_are_not_turned():
     source = drawn(2)
     found = recover([turn(source, 0, 1.5), turn(source, 0), turn(source, 0, 1.0)])

@@ -38,6 +38,12 @@ class Fit:
     """The box turned by itself as in each copy, shape (k, 4), px in the frame of the source; NaN likewise."""
 
 
+def are_whole(boxes: Boxes, width: float, height: float) -> NDArray[np.bool_]:
+    """Say of each box, shape (n, 4), whether the edge of an image of width x height px does not cut it; no of NaN."""
+    inside = (boxes[:, :2] > 0.5) & (boxes[:, 2:] < np.array([width, height]) - 0.5)
+    return np.asarray(inside.all(axis=1), np.bool_)
+
+
 def turned_back(boxes: Boxes, degrees: float, width: float, height: float) -> tuple[Boxes, Boxes]:
     """Return centres and sizes, each of shape (n, 2), of boxes before an image of width x height px was turned.
 
@@ -67,8 +73,7 @@ def fit(boxes: Boxes, turns: NDArray[np.float64], width: float, height: float) -
     Copies whose box is cut by the edge of the image are left out, since their sides say nothing; NaN corners mark
     copies without the box. Returns None where fewer than two copies are left, or no size is possible.
     """
-    used = np.isfinite(boxes).all(axis=1)
-    used &= (boxes[:, :2] > 0.5).all(axis=1) & (boxes[:, 2:] < np.array([width, height]) - 0.5).all(axis=1)
+    used = are_whole(boxes, width, height)
     own_turns, residuals = np.full(len(boxes), np.nan), np.full(len(boxes), np.nan)
     if used.sum() < 2:
         return None

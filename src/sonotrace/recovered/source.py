@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sonotrace.images.boxes import Boxes, Matrix
 from sonotrace.images.grey import Grey
-from sonotrace.recovered.boxes import OWN_TURN, Fit, fit, matched, turned_back
+from sonotrace.recovered.boxes import OWN_TURN, Fit, are_whole, fit, matched, turned_back
 from sonotrace.recovered.registration import (
     LEAST_CONTRAST,
     MOST_TURN,
@@ -160,10 +160,10 @@ def _outside(copy: Copy, scale: float, shape: tuple[int, ...]) -> Mask:
 
 
 def _possible(copies: Sequence[Copy], turns: NDArray[np.float64]) -> bool:
-    """Say whether no copy is turned too far and every box can have come from one with sides of more than 1 px."""
+    """Say whether no copy is turned too far and every whole box can have come from one with sides of more than 1 px."""
     height, width = copies[0].image.shape
     return np.abs(turns).max() <= MOST_TURN and all(
-        turned_back(copy.corners, turn, width, height)[1].min(initial=2) > 1
+        turned_back(copy.corners[are_whole(copy.corners, width, height)], turn, width, height)[1].min(initial=2) > 1
         for copy, turn in zip(copies, turns, strict=True)
     )
 
