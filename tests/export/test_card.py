@@ -42,7 +42,8 @@ def test_scores_have_their_intervals_and_their_file_with_its_hash(checkout, writ
         detail = json.loads((checkout / f"metrics/{name}_detail.json").read_text())
         for score, found in detail["overall"].items():
             if found["value"] is not None:
-                assert f"| {figure(found['value'], score)} | {figure(found['low'], score)} to" in written
+                value, low = (figure(found[part], score).replace("\xa0", " ") for part in ("value", "low"))
+                assert f"| {value} | {low} to" in written
     stages = yaml.safe_load((checkout / "dvc.lock").read_text())["stages"].values()
     hashes = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
     for path in ("metrics/planes_detail.json", "models/planes.keras", "reports/strange/snapshot.json"):
