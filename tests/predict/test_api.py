@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 import tiny_models
+from dicom_files import dicom, region
 
 import sonotrace
 from sonotrace.errors import SonotraceError
@@ -54,3 +55,12 @@ def test_files_that_cannot_be_read_and_models_that_nobody_knows_raise(models, tm
     with pytest.raises(SonotraceError, match="cannot be read"):
         loaded.predict(tmp_path)
     assert len(loaded.predict(IMAGE).structures) == 2
+
+
+def test_boxes_in_dicom_are_in_px_of_the_full_frame(models, tmp_path):
+    frame = np.zeros((50, 90), np.uint8)
+    frame[10:42, 20:84] = IMAGE
+    (tmp_path / "a.dcm").write_bytes(dicom(frame, regions=[region(20, 10, 84, 42)]))
+    found = sonotrace.load(models, allow_unknown=True).predict(tmp_path / "a.dcm")
+    assert (found.plane, found.frame, found.region) == ("brain", 1, (20, 10, 84, 42))
+    assert [one.box for one in found.structures] == [[36.0, 18.0, 68.0, 34.0]]
