@@ -60,7 +60,14 @@ def _params(data_sets, folds, patients):
     params["report"]["patients"] = patients
     for section, parts in params.items():
         for name, like in {"abroad": "planes", "strange": "planes"}.items():
-            if like in parts and section not in ("augment", "train_cnn", "train_yolo", "folds", "report"):
+            if like in parts and section not in (
+                "augment",
+                "train_cnn",
+                "train_yolo",
+                "export_onnx",
+                "folds",
+                "report",
+            ):
                 parts[name] = copy.deepcopy(parts[like])
         if section == "pull":
             pull = parts["strange"]

@@ -115,6 +115,7 @@ def test_every_stage_has_a_command():
         "lineage",
         "predict",
         "runs",
+        "serve",
         "sign",
         "sources",
         "use",

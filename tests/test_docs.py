@@ -24,7 +24,7 @@ def test_a_page_lists_every_command_and_parameter(site):
     assert all(
         f"sonotrace {name}" in commands for name in ("predict", "audit-labels", "export mlbom", "train_cnn_fold")
     )
-    assert "Least confidence of a structure." in commands
+    assert "Least confidence of a structure, if not the model" in commands
     parameters = (site / "reference/parameters.html").read_text()
     assert all(key in parameters for key in ("patient_pattern", "weights_sha256", "incoming.dicom", "folds"))
 

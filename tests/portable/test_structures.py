@@ -41,7 +41,6 @@ seen = torch.from_numpy(np.stack(images))[:, None, : height // 32 * 32, : width 
 for _ in range(30):  # batch norm comes to know what images give, as in a training
     net.train()(seen)
 for branch in net.model[-1].cv3:
-    branch[-1].weight.data *= 2
     branch[-1].bias.data.fill_(-1)
 net.names = {0: "CHOROID_PLEXUS", 1: "CSP", 2: "MIDLINE_FALX"}
 torch.save({"model": net, "train_args": {"imgsz": imgsz, "task": "detect"}}, "trained.pt")
@@ -77,7 +76,10 @@ for one, other in zip(native, ours, strict=True):
 
 @pytest.mark.parametrize("sizes", [(160, 108, 128), (70, 150, 96)], ids=str)
 def test_boxes_are_those_of_ultralytics(tmp_path, sizes):
-    environment = os.environ | {"PYTHONPATH": str(Path(portable.__file__).parents[2])}
+    threads = dict.fromkeys(
+        ("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+    )  # boxes as sure as each other tie by the last digit
+    environment = os.environ | threads | {"PYTHONPATH": str(Path(portable.__file__).parents[2])}
     command = [sys.executable, "-c", BOTH, *map(str, sizes)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

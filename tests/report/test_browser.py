@@ -1,6 +1,7 @@
 """The page in a real browser: nothing is asked of any network, links and filters work, and everybody can read it."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_number_of_the_confusion_matrix_opens_onto_its_images(view):
     gallery = page.locator(link.get_attribute("href"))
     assert not gallery.evaluate("one => one.open")
     link.click()
-    page.wait_for_function(f"document.querySelector('{link.get_attribute('href')}').open")
+    playwright.expect(gallery).to_have_attribute("open", "")
     assert gallery.locator(".case:visible").count() > 0
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
 
@@ -93,7 +94,7 @@ def test_the_filter_by_scanner_leaves_the_images_of_that_scanner(view):
     assert "of" in filters.locator("output").inner_text()
     assert _visible(page) == before  # other data sets keep theirs
     filters.locator("button[type=reset]").click()
-    page.wait_for_function("document.querySelectorAll('[data-set=abroad] .case[hidden]').length === 0")
+    playwright.expect(page.locator('[data-set="abroad"] .case[hidden]')).to_have_count(0)
 
 
 def test_an_image_is_found_by_its_code(view):
@@ -110,7 +111,7 @@ def test_a_keyboard_reaches_links_and_galleries(view):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
-    page.wait_for_function("location.hash === '#fails'")
+    playwright.expect(page).to_have_url(re.compile("#fails$"))
     summary = page.locator("details.gallery > summary").first
     summary.focus()
     page.keyboard.press("Enter")
