@@ -12,7 +12,7 @@ import pytest
 import yaml
 from checkouts import Checkout, clone, stages_run
 
-ALL = 14
+ALL = 19
 
 
 def lock_entries(checkout: Checkout) -> dict[str, str]:
@@ -87,7 +87,13 @@ def test_another_number_of_epochs_reruns_the_training_and_what_follows_only(
     checkout = by_dvc if engine[0] == "dvc" else by_snakemake
     checkout.set_params({"train_cnn.planes.epochs": 2})
     printed = checkout.run(*engine)
-    assert sorted(stages_run(printed)) == ["evaluate@planes", "gather@planes", "report", "train_cnn@planes"]
+    assert sorted(stages_run(printed)) == [
+        "evaluate@planes",
+        "export_onnx@planes",
+        "gather@planes",
+        "report",
+        "train_cnn@planes",
+    ]
     assert_all_up_to_date(checkout)
 
 

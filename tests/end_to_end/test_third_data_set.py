@@ -40,7 +40,9 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
         "patient_pattern": "(?P<patient>.+)",
         "incoming": params["pull"]["planes"]["incoming"],
     }
-    params["validate"]["strange"] = params["validate"]["structures"]
+    params["validate"]["strange"] = {
+        key: value for key, value in params["validate"]["structures"].items() if key != "copies"
+    }
     params["split"]["strange"] = params["split"]["second"] | {"fractions": ALL_ON_TEST}
     params["prepare"]["strange"] = params["prepare"]["second"]
     params["evaluate_scope"]["strange"] = params["evaluate"]["second"] | {"generated": 2}

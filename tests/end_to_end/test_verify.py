@@ -84,4 +84,4 @@ def test_missing_and_extra_files_and_changed_parameters_are_named(checkout: Chec
     assert f"{image.relative_to(checkout.path)}: missing" in printed
     assert "more.png: extra" in printed
     assert "params.yaml: train_cnn.planes.epochs is 9, but train_cnn@planes ran with 1" in printed
-    assert "error: 3 things" in printed
+    assert "error: 4 things" in printed

@@ -64,20 +64,21 @@ class _Chain:
         """Add the net; return the features that its last layer reads, and the probabilities."""
         values: dict[int, str] = {id(self._net.inputs[0]): image}
         skipped: set[str] = set()
-        features = ""
+        features, last = "", image
         for layer in self._net.layers:
             if isinstance(layer, layers.InputLayer) or layer.name in skipped:
                 continue
             given = layer.input if isinstance(layer.input, list) else [layer.input]
-            inputs = [values[id(one)] for one in given]
+            # In a chain that was read from a file, layers were called more than once, and name other tensors.
+            inputs = [last] if isinstance(self._net, keras.Sequential) else [values[id(one)] for one in given]
             norm = self._norm_after(layer)
             made = norm or layer
             if norm is not None:
                 skipped.add(norm.name)
             if layer is self._net.layers[-1]:
                 features = inputs[0]
-            values[id(made.output)] = self._add(layer, norm, inputs)
-        return features, values[id(self._net.outputs[0])]
+            last = values[id(made.output)] = self._add(layer, norm, inputs)
+        return features, last
 
     def _norm_after(self, layer: Any) -> Any:
         """Return the batch norm that alone reads a convolution's output, or None."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,6 +168,8 @@ class _Reports:
     """Writes the structured report of each DICOM file once all its images have been looked at."""
 
     def __init__(self, folder: Path, models: "Models", trusted: Sequence[TrustedModel]) -> None:
+        if find_spec("highdicom") is None:
+            raise SonotraceError("--sr: highdicom is not installed; pip install 'sonotrace[sr]'")
         self._folder = folder
         kinds = [kind for kind, model in (("planes", models.classifier), ("structures", models.detector)) if model]
         self._hashes = {kind: sha256(model.content).hexdigest() for kind, model in zip(kinds, trusted, strict=True)}

@@ -226,7 +226,9 @@ def _files(data_set: DataSet) -> Iterator[File]:
 
 
 def _md5_of_folder(path: Path) -> str:
-    return folder_md5({file.relative_to(path).as_posix(): md5_of(file) for file in path.rglob("*") if file.is_file()})
+    """Return the hash that `dvc.lock` has; Snakemake's own file in the folder does not count."""
+    files = (file for file in path.rglob("*") if file.is_file() and file.name != ".snakemake_timestamp")
+    return folder_md5({file.relative_to(path).as_posix(): md5_of(file) for file in files})
 
 
 def _json(path: Path) -> dict[str, Any]:
