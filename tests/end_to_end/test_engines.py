@@ -81,13 +81,13 @@ def test_dvc_checkout_on_a_clone_without_snakemake_state_needs_no_work(by_dvc: C
 
 
 @pytest.mark.parametrize("engine", [("dvc", "repro"), ("snakemake", "--cores", "2")])
-def test_another_number_of_epochs_reruns_the_training_and_its_evaluation_only(
+def test_another_number_of_epochs_reruns_the_training_and_what_follows_it_only(
     engine: tuple[str, ...], by_dvc: Checkout, by_snakemake: Checkout
 ) -> None:
     checkout = by_dvc if engine[0] == "dvc" else by_snakemake
     checkout.set_params({"train_cnn.planes.epochs": 2})
     printed = checkout.run(*engine)
-    assert sorted(stages_run(printed)) == ["evaluate@planes", "train_cnn@planes"]
+    assert sorted(stages_run(printed)) == ["evaluate@planes", "export_onnx@planes", "train_cnn@planes"]
     assert_all_up_to_date(checkout)
 
 
