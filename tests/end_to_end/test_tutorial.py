@@ -14,7 +14,14 @@ def test_the_tutorial_works_as_it_stands(by_dvc: Checkout) -> None:
     printed = [by_dvc.run("bash", "-e", "-c", block) for block in blocks]
     assert stages_run(printed[0]) == ["evaluate@planes", "gather@planes", "report"]
     assert "95 %" in printed[1]
-    assert {path.name for path in (by_dvc.path / "sorted").iterdir()} & {"brain", "femur", "abdomen", "thorax", "none"}
+    assert {path.name for path in (by_dvc.path / "sorted").iterdir()} & {
+        "brain",
+        "femur",
+        "abdomen",
+        "thorax",
+        "none",
+        "uncertain",
+    }
     assert list((by_dvc.path / "drawn").glob("*.png"))
     assert "train_cnn@planes" in printed[3]
     assert "learning_rate" in printed[3]
