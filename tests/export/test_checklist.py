@@ -13,15 +13,6 @@ from sonotrace.export.checklists.items import CLAIM, TRIPOD
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    top = tmp_path_factory.mktemp("checklist") / "checkout"
-    reported.make(top, folds=True, images=12)
-    reported.report(top)
-    reported.record(top)
-    return top
-
-
-@pytest.fixture(scope="module")
 def written(checkout, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "checklist.md"
     with contextlib.chdir(checkout):

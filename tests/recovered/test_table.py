@@ -1,4 +1,4 @@
-"""Sources stand in place of their copies, and what cannot be recovered is set apart."""
+"""Each source replaces its copies, and sources that cannot be recovered are quarantined."""
 
 import hashlib
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sonotrace.cli.options import Repository
+from sonotrace.cli.options import MODELS, HashFiles, OnnxFolder, Repository, SignersKey, UseUnknown
 from sonotrace.errors import SonotraceError
 
 if TYPE_CHECKING:
     from sonotrace.predict.search import Frames
 
-_OUTPUT, _MODELS = "Output", "Models and who vouches for them"
+_OUTPUT = "Output"
 
 
 def predict(
@@ -48,25 +48,15 @@ def predict(
     threads: Annotated[
         int | None, typer.Option(min=1, max=256, help="CPU threads; as many as cores if not given.")
     ] = None,
-    models: Annotated[
-        Path | None,
-        typer.Option(help="The folder of the .onnx files, if not the checkout's models.", rich_help_panel=_MODELS),
-    ] = None,
-    planes_model: Annotated[Path | None, typer.Option(help="This classifier instead.", rich_help_panel=_MODELS)] = None,
+    models: OnnxFolder = None,
+    planes_model: Annotated[Path | None, typer.Option(help="This classifier instead.", rich_help_panel=MODELS)] = None,
     structures_model: Annotated[
-        Path | None, typer.Option(help="This detector instead.", rich_help_panel=_MODELS)
+        Path | None, typer.Option(help="This detector instead.", rich_help_panel=MODELS)
     ] = None,
     repo: Repository = Path(),
-    hashes: Annotated[
-        list[Path] | None,
-        typer.Option(help="A file of sha256 that names the models (onnx.sha256).", rich_help_panel=_MODELS),
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option(help="The public key of whoever signed the models, PEM.", rich_help_panel=_MODELS)
-    ] = None,
-    allow_unknown: Annotated[
-        bool, typer.Option("--allow-unknown", help="Use models that nobody vouches for.", rich_help_panel=_MODELS)
-    ] = False,
+    hashes: HashFiles = None,
+    key: SignersKey = None,
+    allow_unknown: UseUnknown = False,
 ) -> None:
     """Name the plane of each image and find the brain structures in it."""
     from sonotrace.predict import command

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sonotrace.cli.options import Repository
+from sonotrace.cli.options import HashFiles, OnnxFolder, Repository, SignersKey, UseUnknown
 from sonotrace.errors import SonotraceError
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -23,11 +23,11 @@ def serve(
     max_seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="Longest wait for an answer.")] = 60,
     max_waiting: Annotated[int, typer.Option(min=1, help="Most images that wait; more are turned away.")] = 100,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Images looked at at once.")] = 2,
-    models: Annotated[Path | None, typer.Option(help="The folder of the .onnx files, if not the checkout's.")] = None,
+    models: OnnxFolder = None,
     repo: Repository = Path(),
-    hashes: Annotated[list[Path] | None, typer.Option(help="A file of sha256 that names the models.")] = None,
-    key: Annotated[Path | None, typer.Option(help="The public key of whoever signed the models, PEM.")] = None,
-    allow_unknown: Annotated[bool, typer.Option("--allow-unknown", help="Use models that nobody vouches for.")] = False,
+    hashes: HashFiles = None,
+    key: SignersKey = None,
+    allow_unknown: UseUnknown = False,
 ) -> None:
     """Serve the models on a page of this machine, and by HTTP; no image is kept."""
     from sonotrace.predict import command

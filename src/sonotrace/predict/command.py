@@ -95,6 +95,12 @@ def load_models(chosen: Chosen, trust: Trust) -> tuple[list[TrustedModel], "Mode
     )
 
 
+def hashes_of(models: "Models", trusted: Sequence[TrustedModel]) -> dict[str, str]:
+    """Return kind -> sha256 of what `load_models` returned."""
+    kinds = [kind.name for kind, model in ((PLANES, models.classifier), (STRUCTURES, models.detector)) if model]
+    return {kind: sha256(model.content).hexdigest() for kind, model in zip(kinds, trusted, strict=True)}
+
+
 def run(
     paths: Sequence[Path], chosen: Chosen, trust: Trust, search: Search, outputs: Outputs, threads: int | None = None
 ) -> bool:
@@ -171,8 +177,7 @@ class _Reports:
         if find_spec("highdicom") is None:
             raise SonotraceError("--sr: highdicom is not installed; pip install 'sonotrace[sr]'")
         self._folder = folder
-        kinds = [kind for kind, model in (("planes", models.classifier), ("structures", models.detector)) if model]
-        self._hashes = {kind: sha256(model.content).hexdigest() for kind, model in zip(kinds, trusted, strict=True)}
+        self._hashes = hashes_of(models, trusted)
         self._of_one_file: list[Looked] = []
         self._written = self._others = self.failed = 0
 

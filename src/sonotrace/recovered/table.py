@@ -29,7 +29,7 @@ IMAGES, PICTURES, FITS = "images", "pictures", "fits.csv"
 
 @dataclass(frozen=True)
 class Recovered:
-    """A snapshot in which sources stand in place of their copies."""
+    """A snapshot after recovery: one image per source instead of its copies."""
 
     accepted: pd.DataFrame
     boxes: pd.DataFrame

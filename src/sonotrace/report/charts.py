@@ -68,7 +68,7 @@ def lines(
 
     With `whole`, the axis to the right counts in whole numbers.
 
-    The text that stands for the picture names each line with its ends.
+    The text alternative gives the first and last value of each line.
     """
     x_range, y_range = _wide(x_range), _wide(y_range)
 

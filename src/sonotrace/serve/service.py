@@ -8,7 +8,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.resources import files
 from typing import Annotated, Any
 
@@ -23,6 +22,7 @@ from starlette.requests import ClientDisconnect
 from sonotrace import __version__
 from sonotrace.errors import SonotraceError
 from sonotrace.lineage.known import TrustedModel
+from sonotrace.predict.command import hashes_of
 from sonotrace.predict.prediction import BATCH, Models, Prediction
 from sonotrace.predict.search import Search
 from sonotrace.predict.sources import Source, views
@@ -99,8 +99,7 @@ def service(
     models: Models, trusted: Sequence[TrustedModel], search: Search, limits: Limits, token: str | None = None
 ) -> FastAPI:
     """Return the application; with a `token`, only requests that carry it are answered."""
-    kinds = [kind for kind, model in (("planes", models.classifier), ("structures", models.detector)) if model]
-    hashes = {kind: sha256(model.content).hexdigest() for kind, model in zip(kinds, trusted, strict=True)}
+    hashes = hashes_of(models, trusted)
     counters = _Counters()
     desk = _Desk(models, search, limits, counters)
 
