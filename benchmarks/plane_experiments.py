@@ -25,10 +25,12 @@ from sonotrace.images.augmentation import apply_to_image, draw
 from sonotrace.images.grey import read_grey
 from sonotrace.images.overlays import CHANGES
 from sonotrace.images.preparation import Preparation
+from sonotrace.kinds.planes import plane_of
 from sonotrace.own_images.presets import REAL
 from sonotrace.params import load
 from sonotrace.params.augment import AugmentOne
-from sonotrace.patients.folds import fold_of
+from sonotrace.patients.folds import fold_of, fold_of_group
+from sonotrace.patients.folds import groups as groups_of
 from sonotrace.running import environment
 from sonotrace.tables import read_table
 
@@ -261,12 +263,12 @@ def run(name: str, official: pd.DataFrame, groups: list[int], *, by_scanner: boo
     facts = official.set_index("Image_name").loc[table["image"]]
     names = sorted(table["label"].unique())
     labels = np.array([names.index(label) for label in table["label"]])
-    truth = np.array([names.index(plane.lower().removeprefix("fetal ")) for plane in facts["Plane"]])
+    truth = np.array([names.index(plane_of(plane) or "") for plane in facts["Plane"]])
     own = np.array([fold_of(patient, load().split["planes"].salt, FIFTHS) for patient in table["patient"]])
     if by_scanner:
         scanners = sorted(facts["US_Machine"].unique())
-        first = facts["US_Machine"].groupby(table["patient"].to_numpy()).first()  # all of a patient go with one
-        own = np.array([scanners.index(first[patient]) + 1 for patient in table["patient"]])
+        first = groups_of(zip(table["patient"], facts["US_Machine"], strict=True))
+        own = np.array([fold_of_group(first[patient], first.values()) for patient in table["patient"]])
         groups = list(range(1, len(scanners) + 1))
     shown = images(table, trial)
     ANSWERS.mkdir(exist_ok=True)
@@ -332,7 +334,8 @@ def show() -> None:
 def right_and_loss(found: Any, groups: set[int] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Right or not, loss at the best single temperature, patient and net of each answer."""
     keep = np.isin(found["asked"][:, 0], list(groups)) if groups else np.ones(len(found["asked"]), bool)
-    said, at = found["said"][keep], found["asked"][keep, 1]
+    order = np.lexsort(found["asked"][keep].T[::-1])  # by net, then image, whatever order the nets ran in
+    said, at = found["said"][keep][order], found["asked"][keep][order, 1]
     truth = found["truth"][at]
     logits = np.log(np.clip(said, 1e-12, 1))
     losses = []
@@ -340,7 +343,7 @@ def right_and_loss(found: Any, groups: set[int] | None = None) -> tuple[np.ndarr
         scaled = logits / temperature
         scaled -= np.log(np.exp(scaled).sum(1, keepdims=True))
         losses.append(-scaled[np.arange(len(truth)), truth])
-    return said.argmax(1) == truth, min(losses, key=np.mean), found["patients"][at], found["asked"][keep, 0]
+    return said.argmax(1) == truth, min(losses, key=np.mean), found["patients"][at], found["asked"][keep][order, 0]
 
 
 def main() -> None:

@@ -105,7 +105,9 @@ def _with_folds(images):
     """Make the tables of a state whose folds' nets were asked about these images; the first four are the test side."""
     given = [image | {"side": "test" if number < 4 else "train"} for number, image in enumerate(images)]
     asked = tables("planes", images)["data/planes/evaluate/predictions.csv"]
-    return tables("planes", given) | {"data/planes/ensemble/predictions.csv": asked.assign(side="train", fold="1")}
+    sides = ["test" if number < 4 else "train" for number in range(len(images))]
+    folds = ["0" if number < 4 else str(1 + number // 2 % 2) for number in range(len(images))]
+    return tables("planes", given) | {"data/planes/ensemble/predictions.csv": asked.assign(side=sides, fold=folds)}
 
 
 def test_folds_of_both_states_are_paired_and_decide_nothing(project):
@@ -113,16 +115,18 @@ def test_folds_of_both_states_are_paired_and_decide_nothing(project):
     project.state("b", _with_folds([*rows(4), *noisy(rows(80)[4:], 3, 0.6)]))
     comparison, parts = _compared(project)
     folds = parts["planes"].scores.folds
-    assert (folds.images, folds.patients) == (80, 40)
+    assert (folds.images, folds.patients) == (76, 38)
+    right = folds.scores["loss"].a
+    assert right < -np.log(0.7) - 0.05  # all are right with 0.7, so calibrated on the other fold they are surer
     assert folds.scores["macro_f1"].verdict == "worse"
     assert comparison.worse == []
     assert mapping(comparison)["scores"]["planes"]["folds"]["scores"]["macro_f1"]["verdict"] == "worse"
-    assert "over all folds: 80 images of 40 patients" in page(comparison)
+    assert "over all folds: 76 images of 38 patients" in page(comparison)
 
 
 def test_folds_of_one_state_alone_are_not_compared_and_are_no_gap(project):
     project.state("a", tables("planes", rows(8)))
-    project.state("b", _with_folds(rows(8)))
+    project.state("b", _with_folds(rows(80)))
     comparison, parts = _compared(project)
     assert parts["planes"].scores.folds is None
     assert [note for state in (comparison.a, comparison.b) for note in state.notes if "ensemble" in note] == []

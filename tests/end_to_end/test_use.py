@@ -139,7 +139,7 @@ def test_predict_prints_one_json_object_a_file_and_fails_for_bad_files_only(pred
     assert bad["plane"] is None
     assert "broken.png" in bad["error"]
     assert "\n" not in bad["error"]
-    assert "error: 1 of 3 files could not be read" in predicted.printed
+    assert "error: 1 file could not be read" in predicted.printed
 
 
 def test_predict_agrees_with_the_evaluation_on_test_images(by_dvc: Checkout, predicted: Predicted) -> None:

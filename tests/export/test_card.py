@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 
 import pytest
 import reported
@@ -64,16 +65,13 @@ def test_two_exports_are_equal(checkout, tmp_path, written):
 
 
 def test_it_refuses_what_is_not_as_recorded(checkout, tmp_path):
-    with contextlib.chdir(checkout):
-        path = checkout / "data/for-report/planes.json"
-        content = path.read_text()
-        try:
-            path.write_text(content + " ")
-            with pytest.raises(SonotraceError, match=r"for-report/planes\.json: altered"):
-                card.write(checkout, tmp_path / "card.md")
-        finally:
-            path.write_text(content)
-        (tmp_path / "card.md").write_text("mine")
-        with pytest.raises(SonotraceError, match="is there already"):
-            card.write(checkout, tmp_path / "card.md")
+    altered = tmp_path / "altered"
+    shutil.copytree(checkout, altered)
+    path = altered / "data/for-report/planes.json"
+    path.write_text(path.read_text() + " ")
+    with contextlib.chdir(altered), pytest.raises(SonotraceError, match=r"for-report/planes\.json: altered"):
+        card.write(altered, tmp_path / "card.md")
+    (tmp_path / "card.md").write_text("mine")
+    with contextlib.chdir(checkout), pytest.raises(SonotraceError, match="is there already"):
+        card.write(checkout, tmp_path / "card.md")
     assert (tmp_path / "card.md").read_text() == "mine"

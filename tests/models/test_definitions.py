@@ -70,7 +70,7 @@ def test_other_names_without_a_hash_are_refused(tmp_path, name):
 
 def test_a_missing_file_another_hash_and_a_definition_with_a_hash_are_refused(tmp_path):
     for name in ("gone.pt", "."):
-        with pytest.raises(SonotraceError, match=r"no file|names a \.pt file"):
+        with pytest.raises(SonotraceError, match=r"cannot be read|names a \.pt file"):
             _net(str(tmp_path / name), "0" * 64, tmp_path / "work")
     (tmp_path / "mine.pt").write_bytes(b"x")
     with pytest.raises(

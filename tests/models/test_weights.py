@@ -42,7 +42,7 @@ begun = made("residual", "given.keras", sha256)
 assert all((one == other).all() for one, other in zip(begun.get_weights(), model.get_weights()))
 
 assert refused("residual", "gone.keras", sha256).startswith(
-    "params.yaml: train_cnn.planes.weights: no file gone.keras"
+    "params.yaml: train_cnn.planes.weights: gone.keras cannot be read (No such file"
 )
 said = refused("residual", "given.keras", "0" * 64)
 assert said.startswith(f"given.keras: sha256 is {sha256}, not train_cnn.planes.weights_sha256 000")

@@ -55,7 +55,7 @@ def test_in_words():
     assert shown[-1].startswith("images/far.png: none of the four planes (nearest: thorax 1.000)")
     said = done.stderr.splitlines()
     assert said[-2] == "predict: 3 images: 2 brain, 1 none of the four planes"
-    assert said[-1] == "error: 1 of 4 files could not be read"
+    assert said[-1] == "error: 1 file could not be read"
 
 
 @pytest.mark.usefixtures("place")
@@ -124,7 +124,7 @@ def test_one_model_is_enough(place, left, other):
     (place / f"models/{other}.onnx").unlink()
     done = _run("images/far.png", "--json")
     found = json.loads(done.stdout)
-    assert f"note: no models/{other}.onnx, so only {left} are predicted" in done.stderr
+    assert f"note: no {other}.onnx, so only {left} are predicted" in done.stderr
     assert bool(found["probabilities"]) == (left == "planes")
     assert bool(found["structures"]) == (left == "structures")
 
@@ -180,3 +180,11 @@ def test_the_number_of_planes_is_the_models():
     assert none_of(PLANES) == "none of the four planes"
     assert none_of([*PLANES, "cervix", "other"]) == "none of the six planes"
     assert none_of(["a"] * 12) == "none of the 12 planes"
+
+
+@pytest.mark.usefixtures("place")
+def test_a_zip_that_cannot_be_opened_does_not_keep_the_rest_from_being_answered():
+    Path("bad.zip").write_bytes(b"no zip")
+    done = _run("bad.zip", "images/brain.png", fails=True)
+    assert "bad.zip: cannot be opened as zip" in done.stdout
+    assert "images/brain.png: brain 1.000" in done.stdout

@@ -1,9 +1,11 @@
 """A structured report says what predict says, of the right image, in a form that other programs read."""
 
 import json
+import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import highdicom
@@ -15,6 +17,7 @@ from pydicom import dcmread
 from pydicom.uid import ComprehensiveSRStorage, generate_uid
 from typer.testing import CliRunner
 
+from sonotrace import cli
 from sonotrace.cli import app
 from sonotrace.images.grey import write_png
 
@@ -120,7 +123,26 @@ def test_what_is_no_dicom_or_belongs_to_no_study_gets_no_report_and_says_so(plac
     done, reports = _reports(code=1)
     assert reports == []
     assert "error: images/a.dcm: has no StudyInstanceUID, which a report must name" in done.stderr
-    assert "note: 1 files are not DICOM, so there is no structured report of them" in done.stderr
+    assert "note: no structured report of 1 images that are not DICOM" in done.stderr
+
+
+@pytest.mark.parametrize("attributes", [{"StudyDate": "2026.1"}, {"PatientSex": "FEMALE"}])
+def test_a_file_whose_attributes_no_report_may_hold_is_said_and_the_rest_goes_on(place, attributes):
+    (place / "images/a.dcm").write_bytes(_image(tiny_models.LEVELS["brain"], **attributes))
+    (place / "images/b.dcm").write_bytes(_image(tiny_models.LEVELS["brain"]))
+    done, reports = _reports(code=1)
+    assert len(reports) == 1
+    assert "error: images/a.dcm: an attribute of the patient or the study is not valid DICOM" in done.stderr
+    assert not any(value in done.output for value in attributes.values())
+
+
+def test_a_name_that_libraries_would_warn_of_is_printed_nowhere(place):
+    (place / "images/a.dcm").write_bytes(_image(tiny_models.LEVELS["brain"], PatientName="Muster"))
+    command = [sys.executable, "-m", "sonotrace", "predict", "images", "--allow-unknown", "--sr", "sr"]
+    env = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
+    done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, check=True)
+    assert "1 structured reports" in done.stderr
+    assert "Muster" not in done.stdout + done.stderr
 
 
 def test_identifiers_are_in_the_report_alone_and_only_its_owner_may_read_it(place):

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -113,6 +114,47 @@ def test_more_than_may_wait_are_turned_away_and_can_come_back(loaded):
     first, later = asyncio.run(together())
     assert set(first) == {200, 503}
     assert later == 200
+
+
+def test_an_answer_that_takes_too_long_is_given_up_and_its_thread_stays_counted(loaded):
+    trusted, models = loaded
+    at_once, most = 0, 0
+
+    class Slow(type(models)):
+        def say(self, name, images, search):
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            time.sleep(0.3)
+            at_once -= 1
+            return super().say(name, images, search)
+
+    slow = Slow(models.classifier, models.detector)
+    app = service(slow, trusted, Search(), Limits(seconds=0.1, threads=1))
+
+    async def together():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            asked = [client.post("/predict", content=BRAIN) for _ in range(5)]
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    assert asyncio.run(together()) == [504] * 5
+    assert most == 1
+
+
+def test_an_image_that_does_not_arrive_is_given_up(loaded):
+    trusted, models = loaded
+    app = service(models, trusted, Search(), Limits(seconds=0.1))
+
+    async def slowly():
+        yield BRAIN[:10]
+        await asyncio.sleep(1)
+        yield BRAIN[10:]
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            return (await client.post("/predict", content=slowly())).status_code
+
+    assert asyncio.run(ask()) == 408
 
 
 def test_metrics_count_answers_by_plane_and_refusals_by_status(client):

@@ -43,7 +43,7 @@ def predict(
         bool, typer.Option("--in-all-planes", help="Look for structures in every image, not only in brain planes.")
     ] = False,
     all_boxes: Annotated[
-        bool, typer.Option("--all-boxes", help="Keep more boxes of a structure than a head has of it.")
+        bool, typer.Option("--all-boxes", help="Keep every box, even more than a head can have.")
     ] = False,
     threads: Annotated[
         int | None, typer.Option(min=1, max=256, help="CPU threads; as many as cores if not given.")

@@ -10,7 +10,7 @@ import typer
 from sonotrace.cli.options import HashFiles, OnnxFolder, Repository, SignersKey, UseUnknown
 from sonotrace.errors import SonotraceError
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "localhost")
 TOKEN = "SONOTRACE_TOKEN"  # noqa: S105 - the name of a variable
 
 
@@ -22,7 +22,7 @@ def serve(
     max_megabytes: Annotated[int, typer.Option(min=1, max=4000, help="Largest image file.")] = 100,
     max_seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="Longest wait for an answer.")] = 60,
     max_waiting: Annotated[int, typer.Option(min=1, help="Most images that wait; more are turned away.")] = 100,
-    threads: Annotated[int, typer.Option(min=1, max=256, help="Images looked at at once.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Images processed in parallel.")] = 2,
     models: OnnxFolder = None,
     repo: Repository = Path(),
     hashes: HashFiles = None,
@@ -56,7 +56,7 @@ def serve(
     try:
         socket = create_server((host, port))
     except OSError as error:
-        raise SonotraceError(f"--port {port}: {host} cannot be listened on ({error.strerror}); take another") from None
+        raise SonotraceError(f"--host {host} --port {port}: cannot listen there ({error.strerror})") from None
     typer.echo(f"serve: http://{host}:{socket.getsockname()[1]}; Ctrl-C ends it")
     settings = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5

@@ -115,9 +115,7 @@ def _on_folds(data_set: str, kind: Kind, one: Revision, other: Revision, table: 
     first, second = one.table(path), other.table(path)
     if first is None or second is None:
         return None
-    models = [
-        Model(data_set, state, found.drop(columns=["side", "fold"])) for state, found in ((one, first), (other, second))
-    ]
+    models = [Model(data_set, state, _out_of_fold(found)) for state, found in ((one, first), (other, second))]
     return _common(kind, table, *models)
 
 

@@ -115,7 +115,8 @@ def _scores(data_set: str, scores: Scores) -> Section:
     title = f"Scores, {data_set}"
     if scores.folds:
         folds = scores.folds
-        heading = f"over all folds: {folds.images} images of {folds.patients} patients, whom the net asked had not seen"
+        size = f"{folds.images} images of {folds.patients} patients"
+        heading = f"over all folds: {size}, each scored by a net that had not seen the patient"
         tables.insert(0, _common(folds, heading))
     if isinstance(common, str):
         return Section(title, [f"Common test images: {common}."], tables)

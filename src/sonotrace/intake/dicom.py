@@ -120,14 +120,15 @@ def read(
 
 
 def _keep_quiet() -> None:
-    """Keep pydicom's warnings, which quote values, from logs and terminals, for good and in all threads.
+    """Keep warnings of pydicom and highdicom, which quote values, from logs and terminals, for good, in all threads.
 
     `warnings.catch_warnings` would not do: leaving it in one thread undoes it in the others.
     """
-    logging.getLogger("pydicom").propagate = False
-    silence = ("ignore", None, Warning, re.compile("pydicom"), 0)
+    for library in ("pydicom", "highdicom"):
+        logging.getLogger(library).propagate = False
+    silence = ("ignore", None, Warning, re.compile("pydicom|highdicom"), 0)
     if warnings.filters[:1] != [silence]:
-        warnings.filterwarnings("ignore", module="pydicom")
+        warnings.filterwarnings("ignore", module="pydicom|highdicom")
 
 
 def _read(

@@ -17,7 +17,7 @@ def read_pinned(section: str, path: Path, sha256: str, ending: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise SonotraceError(
-            f"params.yaml: {section}.weights: no file {path} ({error.strerror}); put it there, nothing is downloaded"
+            f"params.yaml: {section}.weights: {path} cannot be read ({error.strerror}); nothing is downloaded"
         ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:

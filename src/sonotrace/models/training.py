@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sonotrace.errors import SonotraceError
 from sonotrace.models import checkpoint, examples
 from sonotrace.models.checkpoint import Best, Checkpoint, Progress, variables_of
 from sonotrace.models.examples import Example, View, class_weights, stack, training_batches, validation_batches
@@ -90,6 +91,10 @@ def trained(
     best = progress.best
     if not val:
         return Trained(model, {})
+    if not best.weights:
+        raise SonotraceError(
+            f"{what}: the validation loss is not a number in any epoch; lower train_cnn.{data_set}.learning_rate"
+        )
     model.set_weights(best.weights)
     say(f"{what}: epoch {best.epoch + 1} validates best, with loss {best.loss:.3f}")
     return Trained(model, {"loss": round(best.loss, 4), "accuracy": round(best.accuracy, 4)})

@@ -65,7 +65,7 @@ def with_folds(data_set: str, split: pd.DataFrame, salt: str, count: int, by: st
 
 def _require_groups(data_set: str, names: list[str], count: int, by: str) -> None:
     """Raise SonotraceError unless there is one scanner or site per fold, and more than one."""
-    if names == [NOT_STATED] or len(names) < 2:
+    if len(names) < 2:
         raise SonotraceError(
             f"params.yaml: folds.by is {by}, but all images of {data_set} have the same one ({', '.join(names)}); "
             f"set it to patient, or bring a label table that states the {by}"

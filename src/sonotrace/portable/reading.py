@@ -1,4 +1,4 @@
-"""Use ONNX models of the project's `export` stage, without the frameworks that trained them.
+"""Use ONNX models of the project's stage `export_onnx`, without the frameworks that trained them.
 
 Each run of a net takes one thread, so what it says depends neither on their number nor on the machine's load; several
 threads may call one model at once.
@@ -29,17 +29,17 @@ MARGIN = 114
 
 
 class PortableNet:
-    """A file of `export`: its graph, ready to run, and what it says of itself."""
+    """A file of `export_onnx`: its graph, ready to run, and what it says of itself."""
 
     def __init__(self, content: bytes, path: Path) -> None:
         """Load the bytes of an ONNX file, called `path` in messages.
 
-        Raises SonotraceError where they are none, or not of the `export` stage.
+        Raises SonotraceError where they are none, or not of the stage `export_onnx`.
         """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4  # what is wrong is said by us
-        wrong = f"{path}: not a model of export; `dvc repro export` makes one"
+        wrong = f"{path}: not an ONNX model made by export_onnx; `dvc repro export_onnx` makes one"
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             self.entry: Mapping[str, Any] = json.loads(self._session.get_modelmeta().custom_metadata_map[ENTRY])
@@ -59,10 +59,10 @@ class PortableClassifier:
     """What names planes."""
 
     def __init__(self, content: bytes, path: Path) -> None:
-        """Load the bytes of a file of `export`; raises SonotraceError where they are no plane classifier."""
+        """Load the bytes of a file of `export_onnx`; raises SonotraceError where they are no plane classifier."""
         self._net = PortableNet(content, path)
         if PROBABILITIES not in self._net.outputs:
-            raise SonotraceError(f"{path}: no plane classifier; name a file that export made of one")
+            raise SonotraceError(f"{path}: not a plane classifier; name planes.onnx")
         self.preparation = self._net.preparation
         self.planes: tuple[str, ...] = tuple(self._net.entry["planes"])
         self.certain: float = self._net.entry["certain"]
@@ -82,10 +82,10 @@ class PortableDetector:
     """What finds structures."""
 
     def __init__(self, content: bytes, path: Path) -> None:
-        """Load the bytes of a file of `export`; raises SonotraceError where they are no structure detector."""
+        """Load the bytes of a file of `export_onnx`; raises SonotraceError where they are no structure detector."""
         self._net = PortableNet(content, path)
         if BOXES not in self._net.outputs:
-            raise SonotraceError(f"{path}: no structure detector; name a file that export made of one")
+            raise SonotraceError(f"{path}: not a structure detector; name structures.onnx")
         self.preparation = self._net.preparation
         self.structures: tuple[str, ...] = tuple(self._net.entry["structures"])
         self.confidence: float = self._net.entry["confidence"]

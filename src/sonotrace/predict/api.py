@@ -39,8 +39,8 @@ class Predictor:
     def predict(self, image: str | Path | NDArray[Any]) -> Prediction:
         """Return what the models say of one image.
 
-        `image` is the path of a PNG, JPEG, TIFF, BMP or DICOM file (of a clip, the frame in the middle), or an array,
-        uint8, of shape (height, width), grey, or (height, width, 3), red, green, blue; 0 is black.
+        `image` is the path of a PNG, JPEG, TIFF, BMP or DICOM file (of a clip, the frame that `search` names), or an
+        array, uint8, of shape (height, width), grey, or (height, width, 3), red, green, blue; 0 is black.
 
         Raises SonotraceError where the file cannot be read, and ValueError for any other array.
 
@@ -52,7 +52,7 @@ class Predictor:
         """
         if isinstance(image, np.ndarray):
             return self._models.say("", [View(_grey(image))], self._search)[0]
-        search = replace(self._search, frames="middle")
+        search = replace(self._search, frames="middle") if self._search.frames == "all" else self._search
         (looked,) = predict_sources([Source(str(image))], self._models, search, threads=1)
         if looked.prediction.error:
             raise SonotraceError(looked.prediction.error)

@@ -110,12 +110,13 @@ def run(
     """
     missing = _missing(paths)
     if missing == len(paths):
-        raise _no_image(paths[0])
+        more = f", nor are the {missing - 1} others" if missing > 1 else ""
+        raise SonotraceError(f"{paths[0]}: no such file or folder{more}; check the path")
     if outputs.sort_into and chosen.planes is None:
         raise SonotraceError("predict: --sort-into needs a plane classifier; `dvc repro export_onnx@planes` makes one")
     for kind, path, remaining in ((PLANES, chosen.planes, "structures"), (STRUCTURES, chosen.structures, "planes")):
         if path is None:
-            _note(f"note: no {onnx_model(kind.name)}, so only {remaining} are predicted")
+            _note(f"note: no {onnx_model(kind.name).name}, so only {remaining} are predicted")
     from sonotrace.predict.sources import sources
 
     found = sources(_existing(paths))
@@ -127,7 +128,7 @@ def run(
     for model in trusted:
         if model.warning:
             print(f"warning: {model.warning}", file=sys.stderr if outputs.form != "text" else sys.stdout, flush=True)
-    counts = _say(every, models, trusted, search, outputs, threads, is_listed=STANDARD_INPUT not in paths)
+    counts = _say(every, models, trusted, search, outputs, threads, can_count=STANDARD_INPUT not in paths)
     return _conclude(counts, missing)
 
 
@@ -139,7 +140,7 @@ def _say(
     outputs: Outputs,
     threads: int | None,
     *,
-    is_listed: bool,
+    can_count: bool,
 ) -> Counter[str]:
     """Predict for the images of all sources, write what was asked for, and return how many of each plane there were."""
     from sonotrace.predict.prediction import predict
@@ -149,7 +150,7 @@ def _say(
     counts: Counter[str] = Counter()
     drawn: set[str] = set()
     reports = _Reports(outputs.reports, models, trusted) if outputs.reports else None
-    with _bar(every, is_listed) as (remaining, advance):
+    with _bar(every, can_count) as (remaining, advance):
         for looked in predict(remaining, models, search, threads, keep=outputs.draw is not None):
             one = looked.prediction
             write(one)
@@ -193,7 +194,7 @@ class _Reports:
         if self._of_one_file:
             self._write()
         if self._others:
-            _note(f"note: {self._others} files are not DICOM, so there is no structured report of them")
+            _note(f"note: no structured report of {self._others} images that are not DICOM")
         _note(f"predict: {self._written} structured reports in {self._folder}")
 
     def _write(self) -> None:
@@ -220,9 +221,9 @@ def _no_image(path: Path) -> SonotraceError:
 
 
 @contextmanager
-def _bar(every: "Iterator[Source]", is_listed: bool) -> "Iterator[tuple[Iterable[Source], Callable[[int], None]]]":
+def _bar(every: "Iterator[Source]", can_count: bool) -> "Iterator[tuple[Iterable[Source], Callable[[int], None]]]":
     """Show a bar where there is a terminal and the files can be counted; give them, and what advances it."""
-    if not (is_listed and sys.stderr.isatty()):
+    if not (can_count and sys.stderr.isatty()):
         yield every, lambda _: None
         return
     from sonotrace.running.progress import bar
@@ -233,10 +234,11 @@ def _bar(every: "Iterator[Source]", is_listed: bool) -> "Iterator[tuple[Iterable
 
 
 def _missing(paths: Sequence[Path]) -> int:
-    """Say which paths are not there; return how many."""
+    """Say which paths are not there, unless none is; return how many."""
     missing = [path for path in paths if path != STANDARD_INPUT and not path.exists()]
-    for path in missing:
-        _note(f"error: {path}: no such file or folder; check the path")
+    if len(missing) < len(paths):
+        for path in missing:
+            _note(f"error: {path}: no such file or folder; check the path")
     return len(missing)
 
 
@@ -256,7 +258,7 @@ def _conclude(counts: Counter[str], missing: int) -> bool:
     planes = ", ".join(f"{counts[name]} {name}" for name in names)
     _note(f"predict: {counts.total()} images{f': {planes}' if planes else ''}")
     if unreadable:
-        _note(f"error: {unreadable} of {counts.total() + unreadable} files could not be read")
+        _note(f"error: {unreadable} file{'s' if unreadable > 1 else ''} could not be read")
     return not unreadable and not unreported and not missing
 
 

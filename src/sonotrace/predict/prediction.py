@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sonotrace.errors import SonotraceError
+from sonotrace.images.boxes import clip
 from sonotrace.kinds.structures import AT_MOST, PLANE
 from sonotrace.predict.search import Region, Search
 from sonotrace.predict.sources import Source, View, views
@@ -103,7 +104,7 @@ class Models:
             height, width = one.image.shape
             boxes = detector.preparation.placement(width, height).to_original(detected.boxes)
             left, top = one.region[:2] if one.region else (0, 0)
-            boxes = np.clip(boxes, 0, [width, height] * 2) + np.array([left, top] * 2)
+            boxes = clip(boxes, width, height) + np.array([left, top] * 2)
             found.append(
                 [
                     Found(structure, round(float(certain), 4), [round(float(corner), 1) for corner in box])

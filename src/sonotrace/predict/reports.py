@@ -66,7 +66,7 @@ def write(content: bytes, name: str, said: Sequence[Prediction], hashes: dict[st
     """Write the report of what was said of the images of one DICOM file, given its bytes, and return its path.
 
     `hashes` maps `planes` and `structures` to the sha256 of the models that were asked. Raises SonotraceError, with the
-    remedy, where the file lacks a UID that a report must repeat.
+    remedy, where the file lacks a UID that a report must repeat, or has values that no report may hold.
     """
     image = dcmread(io.BytesIO(content), stop_before_pixels=True)
     missing = [
@@ -76,12 +76,28 @@ def write(content: bytes, name: str, said: Sequence[Prediction], hashes: dict[st
     ]
     if missing:
         raise SonotraceError(f"{name}: has no {missing[0]}, which a report must name; export the file again")
+    uid = UID()
+    try:
+        written = _bytes(image, said, hashes, uid)
+    except Exception:  # noqa: BLE001 - highdicom raises many kinds, with values in their text
+        raise SonotraceError(
+            f"{name}: an attribute of the patient or the study is not valid DICOM, so no report of it can be written; "
+            "correct it and export the file again"
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{uid}.dcm"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(written)
+    return path
+
+
+def _bytes(image: Dataset, said: Sequence[Prediction], hashes: dict[str, str], uid: UID) -> bytes:
     report = ComprehensiveSR(
         evidence=[_evidence(image)],
         content=_content(image, said, hashes),
         series_instance_uid=UID(),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=(uid := UID()),
+        sop_instance_uid=uid,
         instance_number=1,
         manufacturer=MANUFACTURER,
         is_complete=True,
@@ -94,11 +110,7 @@ def write(content: bytes, name: str, said: Sequence[Prediction], hashes: dict[st
     report.SoftwareVersions = __version__
     buffer = io.BytesIO()
     report.save_as(buffer, enforce_file_format=True)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{uid}.dcm"
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(buffer.getvalue())
-    return path
+    return buffer.getvalue()
 
 
 def _evidence(image: Dataset) -> Dataset:

@@ -25,9 +25,13 @@ class Source:
     """Its path; for a member of a zip, that of the zip, `/` and its own."""
     archive: zipfile.ZipFile | None = field(default=None, repr=False)
     member: str = ""
+    problem: str = ""
+    """Why there is nothing to read."""
 
     def read(self) -> bytes:
         """Return its bytes; raises SonotraceError where that fails."""
+        if self.problem:
+            raise SonotraceError(self.problem)
         if self.archive is None:
             try:
                 return Path(self.name).read_bytes()
@@ -54,10 +58,7 @@ class View:
 
 
 def sources(paths: Iterable[Path]) -> Iterator[Source]:
-    """Yield the files named, the images in and below folders, and those in zips, each sorted.
-
-    Raises SonotraceError for a zip that cannot be opened.
-    """
+    """Yield the files named, the images in and below folders, and those in zips, each sorted."""
     for path in paths:
         if path.is_dir():
             yield from (Source(str(image)) for image in images_below(path))
@@ -71,7 +72,8 @@ def _members(path: Path) -> Iterator[Source]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise SonotraceError(f"{path}: cannot be opened as zip ({error}); get it again") from None
+        yield Source(str(path), problem=f"{path}: cannot be opened as zip ({error}); get it again")
+        return
     for info in sorted(archive.infolist(), key=lambda info: info.filename):
         parts = PurePath(info.filename).parts
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
@@ -83,10 +85,13 @@ def _is_image(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
     ending = PurePath(info.filename).suffix.lower()
     if ending in ENDINGS | OTHER_ENDINGS | DICOM_ENDINGS:
         return True
-    if ending.strip(".0123456789") or info.flag_bits & 1:
+    if ending.strip(".0123456789") or info.flag_bits & 1 or PurePath(info.filename).name == "DICOMDIR":
         return False
-    with archive.open(info) as file:  # scanners name files by UID
-        return file.read(132)[128:] == b"DICM"
+    try:
+        with archive.open(info) as file:  # scanners name files by UID
+            return file.read(132)[128:] == b"DICM"
+    except Exception:  # noqa: BLE001 - zipfile raises many kinds; reading it will say what is wrong
+        return True
 
 
 def views(source: Source, content: bytes, search: Search) -> list[View]:

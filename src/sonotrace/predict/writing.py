@@ -25,7 +25,12 @@ def writer(form: str, models: Models, trusted: Sequence[TrustedModel]) -> Callab
         planes = models.classifier.planes if models.classifier else ()
         table = csv.writer(sys.stdout, lineterminator="\n")
         table.writerow([*_BEFORE, *planes, *_AFTER])
-        return lambda one: table.writerows(rows(one, planes))
+
+        def write(one: Prediction) -> None:
+            table.writerows(rows(one, planes))
+            sys.stdout.flush()
+
+        return write
     return lambda one: print("\n".join(lines(one)), flush=True)
 
 

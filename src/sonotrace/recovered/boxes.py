@@ -1,4 +1,4 @@
-"""What was in a box before its image was turned, from the boxes of several turned copies.
+"""The box before its image was turned, from the boxes of several turned copies.
 
 A service that turns an image by t degrees gives each box of width w and height h the bounds of the turned box: its
 centre turns with the image, and its sides become w cos t + h sin t and w sin t + h cos t. So the box of one copy and

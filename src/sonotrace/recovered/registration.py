@@ -164,7 +164,8 @@ def upright(
     others = contrasts[np.abs(angles - degrees) > (0.5 if whole else 1.5)]
     is_clear = contrast >= LEAST_CONTRAST and others.max(initial=0) <= (1 - LEAD) * contrast
     if not whole:
-        fine = degrees + np.arange(-1, 1 + _FINE / 2, _FINE)
+        near = degrees + np.arange(-1, 1 + _FINE / 2, _FINE)
+        fine = np.array([angle for angle in near if possible(float(angle))] or [degrees])
         steps = np.array([_step(images, turns, angle) for angle in fine])
         strains = np.array([strain(angle) for angle in fine])
         degrees = float(fine[int(np.argmax(steps / max(steps.max(), 1e-9) - strains / _STRAIN))])

@@ -29,7 +29,7 @@ IMAGES, PICTURES, FITS = "images", "pictures", "fits.csv"
 
 @dataclass(frozen=True)
 class Recovered:
-    """A snapshot after recovery: one image per source instead of its copies."""
+    """The accepted images and boxes after recovery, with one image per source instead of its copies."""
 
     accepted: pd.DataFrame
     boxes: pd.DataFrame
@@ -52,7 +52,7 @@ def open_cache(top: Path | None = None) -> ItemCache:
 
 
 def recover_sources(accepted: pd.DataFrame, boxes: pd.DataFrame, images: Path, into: Path) -> Recovered:
-    """Put each source that has several copies below `images` in their place.
+    """Replace the copies below `images` by their source, for each source that has several.
 
     Fills the empty folder `into` with IMAGES/<source>.png, PICTURES/<source>.jpg and FITS. An image of which there is
     one copy only is left as it is.
@@ -112,7 +112,7 @@ def _recover(chosen: _Source, images: Path, into: Path, cache: ItemCache) -> dic
     """Recover one source, and write its image and picture if it can be."""
     files = list(chosen.rows["file"])
     labels = [chosen.boxes[chosen.boxes["file"] == file] for file in files]
-    item = " ".join([*chosen.rows["sha256"], *(rows[["structure", *CORNERS]].to_csv() for rows in labels)])
+    item = " ".join([*chosen.rows["sha256"], *(rows[["structure", *CORNERS]].to_csv(index=False) for rows in labels)])
     made: list[tuple[list[Copy], Recovery | str]] = []
 
     def recovered() -> tuple[list[Copy], Recovery | str]:

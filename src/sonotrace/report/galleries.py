@@ -81,7 +81,8 @@ def pictures(data_sets: Sequence[DataSet], budget: int = BUDGET) -> dict[str, li
     ranked = sorted(
         ((rank, at) for at, one in enumerate(data_sets) for rank in range(len(one.gathered.cases))),
     )
-    left, named = budget, set()
+    quarantined = sum(len(row.picture) for one in data_sets for row in one.gathered.set_apart)
+    left, named = budget - quarantined, set()
     for rank, at in ranked:
         size = len(data_sets[at].gathered.cases[rank].picture)
         if 0 < size <= left:

@@ -180,7 +180,7 @@ def box_verdict(box: Box) -> str:
 
 def described(case: Case) -> str:
     """Describe a picture to someone who cannot see it."""
-    if case.boxes:
+    if not case.probabilities:
         wrong = [box_verdict(box) for box in case.boxes if box.verdict in ("missed", "false")]
         return f"Image {case.code}: {'; '.join(wrong) or 'all structures found, none false'}"
     sure = percent(case.confidence or 0)
@@ -216,7 +216,11 @@ def _limits(one: DataSet, facts: Facts) -> Iterator[str]:
             "nothing about real images."
         )
     if one.is_learned:
-        others = [other.name for other in facts.data_sets if other is not one and trained_on(other) == name]
+        others = [
+            other.name
+            for other in facts.data_sets
+            if other is not one and trained_on(other) == name and other.stage == "evaluate"
+        ]
         cohorts = f"; measured elsewhere on {', '.join(others)}" if others else "; no other site was measured"
         yield f"{name}: not for other scanners, sites and populations than those under Data without a check{cohorts}."
         if not one.kind.has_boxes:

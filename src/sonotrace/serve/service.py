@@ -6,7 +6,9 @@ An image is the whole body of a request, so that it is never written to a tempor
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Annotated, Any
@@ -45,7 +47,7 @@ class Limits:
     seconds: float = 60
     """From the last byte of an image to the answer."""
     waiting: int = 100
-    """Images that have come and have no answer yet; more are turned away."""
+    """Images that are arriving or have no answer yet; more are turned away."""
     threads: int = 2
     """Images looked at at once."""
 
@@ -135,14 +137,15 @@ def service(
         name: Annotated[str, Query(max_length=255, description="Its file name, for messages.")] = "image",
     ) -> Answers:
         """Say what the models say of an image: the body is a PNG, JPEG, TIFF, BMP or DICOM file."""
-        try:
-            async with asyncio.timeout(limits.seconds):
-                content = await _body(request, limits.megabytes)
-        except ClientDisconnect:
-            raise _Refused(400, "the image was not sent to its end") from None
-        except TimeoutError:
-            raise _Refused(408, f"the image did not arrive within {limits.seconds:g} s; send it again") from None
-        said = await desk.ask(name, content)
+        with desk.place():
+            try:
+                async with asyncio.timeout(limits.seconds):
+                    content = await _body(request, limits.megabytes)
+            except ClientDisconnect:
+                raise _Refused(400, "the image was not sent to its end") from None
+            except TimeoutError:
+                raise _Refused(408, f"the image did not arrive within {limits.seconds:g} s; send it again") from None
+            said = await desk.ask(name, content)
         return Answers(images=[_answer(one) for one in said], models=hashes)
 
     @app.exception_handler(_Refused)
@@ -195,27 +198,39 @@ class _Desk:
     def __init__(self, models: Models, search: Search, limits: Limits, counters: _Counters) -> None:
         self._models, self._search, self._limits, self._counters = models, search, limits, counters
         self._waiting = 0
-        self._free = asyncio.Semaphore(limits.threads)
+        self._pool = ThreadPoolExecutor(limits.threads)
 
-    async def ask(self, name: str, content: bytes) -> list[Prediction]:
-        """Return what the models say of the images in a file; raises _Refused where they say nothing."""
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Count an image from its first byte to its answer; raises _Refused where too many are there already."""
         if self._waiting >= self._limits.waiting:
             raise _Refused(BUSY, f"{self._waiting} images are waiting already; try again in a moment")
-        self._waiting += 1
-        self._counters.waiting.set(self._waiting)
-        start = time.perf_counter()
+        self._count(1)
         try:
-            async with asyncio.timeout(self._limits.seconds), self._free:
-                said = await asyncio.to_thread(self._look, name, content)
+            yield
+        finally:
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        self._waiting += more
+        self._counters.waiting.set(self._waiting)
+
+    async def ask(self, name: str, content: bytes) -> list[Prediction]:
+        """Return what the models say of the images in a file; raises _Refused where they say nothing.
+
+        Work whose time is over is dropped if no thread has begun it; else its thread is busy until it is done.
+        """
+        start = time.perf_counter()
+        work = asyncio.get_running_loop().run_in_executor(self._pool, self._look, name, content)
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                said = await work
         except TimeoutError:
             raise _Refused(
                 TOO_SLOW, f"no answer within {self._limits.seconds:g} s; try again, or a smaller file"
             ) from None
         except SonotraceError as error:
             raise _Refused(UNREADABLE, str(error)) from None
-        finally:
-            self._waiting -= 1
-            self._counters.waiting.set(self._waiting)
         self._counters.seconds.observe(time.perf_counter() - start)
         self._counters.requests.labels("200").inc()
         for one in said:

@@ -53,8 +53,9 @@ def privacy(_: Record, facts: Facts) -> Iterator[Answer]:
     """Say how patients go by no name."""
     state = "names" if facts.patients_shown else "does not name"
     yield Answer(
-        "Identifiers of DICOM files are read but not kept; patients of a hospital go by keyed pseudonyms; only counts "
-        f"leave the checkout in exports; the page of results {state} patients (report.patients).",
+        "Identifiers in DICOM files are read but not kept, and their patients get keyed pseudonyms; images in other "
+        "formats keep the patient number that the snapshot has; exports name no patient and no image; the page of "
+        f"results {state} patients (report.patients).",
         (PARAMS,),
     )
 

@@ -151,7 +151,7 @@ def explanation(run: Record, facts: Facts) -> Iterator[Answer]:
 
 def external(_: Record, facts: Facts) -> Iterator[Answer]:
     """Give the primary score elsewhere."""
-    cohorts = [one for one in facts.data_sets if not one.is_learned]
+    cohorts = [one for one in facts.data_sets if not one.is_learned and one.stage == "evaluate"]
     for one in cohorts:
         if one.primary:
             label = words.meaning(one.primary.name).label
