@@ -190,7 +190,7 @@ def test_a_model_that_no_lock_knows_is_refused_and_a_pickle_is_never_read(
     assert refused.startswith(f"error: {strange}: unknown: no dvc.lock of this repository names its md5 ")
     assert len(refused.splitlines()) == 1
     printed = by_dvc.run(*command, "--allow-unknown", fails=True)
-    assert f"error: {strange}: not a model of export" in printed
+    assert f"error: {strange}: not an ONNX model made by export_onnx" in printed
     assert not sprung.exists()
     pickle.loads(strange.read_bytes())  # noqa: S301
     assert sprung.exists(), "the trap springs when it is read"

@@ -21,7 +21,7 @@ def _environment_restored(monkeypatch):
 def test_weights_that_are_not_there_stop_it_before_any_image_is_laid_out(work, set_param):
     set_param("train_yolo.structures.weights", "gone.pt")
     set_param("train_yolo.structures.weights_sha256", "0" * 64)
-    with pytest.raises(SonotraceError, match=r"train_yolo\.structures\.weights: no file gone\.pt"):
+    with pytest.raises(SonotraceError, match=r"train_yolo\.structures\.weights: gone\.pt cannot be read"):
         run("structures")
     assert not list((work / "data/structures").iterdir())
 
