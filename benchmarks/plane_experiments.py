@@ -6,8 +6,8 @@ learned is the labels of the split, what counts are those of the table. NAMEs ar
 To tell ways apart that make few errors, each net learns from one fifth of the patients only and is asked about the
 other four fifths (of the train and val sides), image and mirror image averaged. `--folds 1 2 3` says which fifths.
 With `--by-scanner`, each net learns from all scanners but one instead, and is asked about that one. Each image is
-changed anew in each epoch. Prints one JSON line a training, and leaves the answers in `experiments/NAME.npz`;
-`--table` prints the Markdown table of all answers there, differences paired by patient with 95 % bootstrap intervals.
+changed anew in each epoch. Prints one JSON line a training, and leaves its answers in `experiments/`; `--table` prints
+Markdown tables of all answers there, differences paired by patient with 95 % bootstrap intervals.
 """
 
 import argparse
@@ -74,6 +74,7 @@ class Trial:
 BASE = Trial()
 TRIALS = {
     "default": BASE,
+    "8 epochs": replace(BASE, epochs=8),
     "seed 2": replace(BASE, seed=2),
     "weights averaged": replace(BASE, average=0.95),
     "mixup": replace(BASE, mixup=0.2),
@@ -272,28 +273,22 @@ def run(name: str, official: pd.DataFrame, groups: list[int], *, by_scanner: boo
         groups = list(range(1, len(scanners) + 1))
     shown = images(table, trial)
     ANSWERS.mkdir(exist_ok=True)
-    said, asked, minutes = [], [], []
+    patients = table["patient"].to_numpy(dtype=str)
     for group in groups:
         start = time.perf_counter()
         learned = np.flatnonzero((own == group) != by_scanner)
         others = np.flatnonzero((own == group) == by_scanner)
         model = train(trial, shown, learned, labels, list(table["sha256"]), names)
-        minutes.append((time.perf_counter() - start) / 60)
+        minutes = (time.perf_counter() - start) / 60
         answers = ask(model, shown[others])
         right = answers.argmax(1) == truth[others]
         what = {"name": name, "group": group, "learned": len(learned), "asked": len(others)}
         if by_scanner:
             what["scanner"] = scanners[group - 1]
-        print(
-            json.dumps(what | {"accuracy": round(float(right.mean()), 4), "minutes": round(minutes[-1], 1)}), flush=True
-        )
-        said.append(answers)
-        asked.append(np.stack([np.full(len(others), group), others], axis=1))
-    path = ANSWERS / f"{name}{' by scanner' if by_scanner else ''}.npz"
-    patients = table["patient"].to_numpy(dtype=str)
-    np.savez(
-        path, said=np.concatenate(said), asked=np.concatenate(asked), truth=truth, patients=patients, minutes=minutes
-    )
+        print(json.dumps(what | {"accuracy": round(float(right.mean()), 4), "minutes": round(minutes, 1)}), flush=True)
+        path = ANSWERS / f"{name}, {f'not {scanners[group - 1]}' if by_scanner else group}.npz"
+        asked = np.stack([np.full(len(others), group), others], axis=1)
+        np.savez(path, said=answers, asked=asked, truth=truth, patients=patients, minutes=minutes)
 
 
 def pretrain() -> None:
@@ -309,41 +304,57 @@ def pretrain() -> None:
 
 
 def show() -> None:
-    files = {file.stem: np.load(file) for file in sorted(ANSWERS.glob("*.npz")) if ".weights" not in file.name}
-    reference = files["default"]
+    """Print the table of the nets that learned from a fifth each, then that of those which left a scanner out."""
     print("| what | accuracy, % | by net, % | log loss | less accuracy than the default, points | minutes |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for name in [name for name in TRIALS if name in files]:
-        found = files[name]
-        groups = sorted(set(found["asked"][:, 0]))
-        right, loss, patients, group_of = right_and_loss(found)
-        base, _, _, _ = right_and_loss(reference, set(groups))
-        difference = 100 * (base.astype(float) - right)
-        by_patient = pd.DataFrame({"patient": patients, "difference": difference}).groupby("patient")["difference"]
-        sums, counts = by_patient.sum().to_numpy(), by_patient.count().to_numpy()
-        draws = np.random.default_rng(1).integers(0, len(sums), (2000, len(sums)))
-        low, high = np.percentile(sums[draws].sum(1) / counts[draws].sum(1), [2.5, 97.5])
-        nets = ", ".join(f"{100 * right[group_of == group].mean():.1f}" for group in groups)
-        paired = "" if name == "default" else f"{difference.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
-        print(
-            f"| {name} | {100 * right.mean():.2f} | {nets} | {loss.mean():.3f} | {paired} "
-            f"| {np.mean(found['minutes']):.1f} |"
-        )
+    reference = answers_of("default")
+    for name in TRIALS:
+        found = answers_of(name)
+        groups = sorted(set(found) & set(reference))
+        if not groups:
+            continue
+        parts = [right_and_loss(found[group]) for group in groups]
+        right, loss, patients = (np.concatenate(column) for column in zip(*parts, strict=True))
+        base = np.concatenate([right_and_loss(reference[group])[0] for group in groups])
+        low, high = interval(100 * (base.astype(float) - right), patients)
+        nets = ", ".join(f"{100 * one[0].mean():.1f}" for one in parts)
+        difference = 100 * (base.mean() - right.mean())
+        paired = "" if name == "default" else f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]"
+        minutes = np.mean([found[group]["minutes"] for group in groups])
+        print(f"| {name} | {100 * right.mean():.2f} | {nets} | {loss.mean():.3f} | {paired} | {minutes:.1f} |")
+    print("\n| what | scanner left out | n | accuracy, % |\n| --- | --- | --- | --- |")
+    for file in sorted(ANSWERS.glob("*, not *.npz")):
+        name, scanner = file.stem.split(", not ")
+        right, _, patients = right_and_loss(np.load(file))
+        low, high = interval(100 * right.astype(float), patients)
+        print(f"| {name} | {scanner} | {len(right)} | {100 * right.mean():.1f} [{low:.1f}, {high:.1f}] |")
 
 
-def right_and_loss(found: Any, groups: set[int] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Right or not, loss at the best single temperature, patient and net of each answer."""
-    keep = np.isin(found["asked"][:, 0], list(groups)) if groups else np.ones(len(found["asked"]), bool)
-    order = np.lexsort(found["asked"][keep].T[::-1])  # by net, then image, whatever order the nets ran in
-    said, at = found["said"][keep][order], found["asked"][keep][order, 1]
+def answers_of(name: str) -> dict[int, Any]:
+    files = [(group, ANSWERS / f"{name}, {group}.npz") for group in range(1, FIFTHS + 1)]
+    return {group: np.load(file) for group, file in files if file.exists()}
+
+
+def interval(values: np.ndarray, patients: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval over patients of the mean of `values`."""
+    by_patient = pd.DataFrame({"patient": patients, "value": values}).groupby("patient")["value"]
+    sums, counts = by_patient.sum().to_numpy(), by_patient.count().to_numpy()
+    draws = np.random.default_rng(1).integers(0, len(sums), (2000, len(sums)))
+    low, high = np.percentile(sums[draws].sum(1) / counts[draws].sum(1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def right_and_loss(found: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Right or not, loss at the best single temperature, and patient of each answer of one net."""
+    at = found["asked"][:, 1]
     truth = found["truth"][at]
-    logits = np.log(np.clip(said, 1e-12, 1))
+    logits = np.log(np.clip(found["said"], 1e-12, 1))
     losses = []
     for temperature in np.geomspace(0.2, 3, 60):
         scaled = logits / temperature
         scaled -= np.log(np.exp(scaled).sum(1, keepdims=True))
         losses.append(-scaled[np.arange(len(truth)), truth])
-    return said.argmax(1) == truth, min(losses, key=np.mean), found["patients"][at], found["asked"][keep][order, 0]
+    return found["said"].argmax(1) == truth, min(losses, key=np.mean), found["patients"][at]
 
 
 def main() -> None:
