@@ -24,7 +24,8 @@ def work(tmp_path, monkeypatch):
     top = Path(__file__).parents[1]
     shutil.copyfile(top / "params.yaml", tmp_path / "params.yaml")
     (tmp_path / "data").mkdir()
-    shutil.copyfile(top / "data/withdrawn.csv", tmp_path / "data/withdrawn.csv")
+    for table in ("corrections.csv", "withdrawn.csv"):
+        shutil.copyfile(top / "data" / table, tmp_path / "data" / table)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -28,7 +28,8 @@ def make(top):
     """Prepare 96 easy images of 48 patients, each plane with a bright band of its own, three labelled wrong."""
     source = Path(__file__).parents[1]
     (top / "data").mkdir(parents=True)
-    shutil.copyfile(source / "data/withdrawn.csv", top / "data/withdrawn.csv")
+    for table in ("corrections.csv", "withdrawn.csv"):
+        shutil.copyfile(source / "data" / table, top / "data" / table)
     params = yaml.safe_load((source / "params.yaml").read_text())
     for key, values in SETTINGS.items():
         place = params

@@ -114,6 +114,7 @@ def test_every_stage_has_a_command():
         "pin",
         "lineage",
         "predict",
+        "review",
         "runs",
         "serve",
         "sign",

@@ -189,7 +189,7 @@ def test_inputs_are_outputs_of_stages_before(stages):
             if below:
                 assert all(STAGES.index(other) < STAGES.index(name) for other in below)
             elif name.startswith("pull@"):
-                assert Path(dep.def_path).parts[1] in {"phantom", "incoming", "withdrawn.csv"}
+                assert Path(dep.def_path).parts[1] in {"phantom", "incoming", "corrections.csv", "withdrawn.csv"}
             else:
                 assert STAGES.index(made[dep.def_path]) < STAGES.index(name)
 

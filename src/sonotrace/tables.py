@@ -33,7 +33,10 @@ COLUMNS = {
     "width": Column("px; 0 where unknown", "int64"),
     "height": Column("px; 0 where unknown", "int64"),
     "label": Column("class of the whole image; empty where the data set has none"),
-    "labelled_by": Column("where in the snapshot the label is: `table:line` or a label file; empty without a label"),
+    "labelled_by": Column(
+        "where in the snapshot the label is: `table:line` or a label file; `corrections.csv:` and the beginning of the "
+        "image's sha256 for a label that a review corrected; empty without a label"
+    ),
     "official_split": Column("train, val or test, where the snapshot says so"),
     "scanner": Column("make and model, where the snapshot says so"),
     "site": Column("where it was taken, where the label table says so"),
@@ -90,6 +93,8 @@ PLANE_PREDICTION_COLUMNS = ("image", "patient", "label", "predicted", "scope", "
 """Of the predictions of a plane classifier, beside one column per plane."""
 CHANGED_COLUMNS = ("image", "patient", "label", "change", "predicted")
 """Of what a plane classifier says of changed images: one row per change and image."""
+REVIEWED = "left out in a review"
+"""The reason, in quarantine, of an image that a person decided not to use (`labels.corrections`)."""
 NOT_STATED = "not stated"
 """The group of images whose scanner or site the snapshot does not state."""
 SIDES = ("train", "val", "test")

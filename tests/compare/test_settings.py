@@ -56,6 +56,15 @@ def test_libraries_and_snapshots_that_differ_are_named(project):
     assert settings.snapshots == [Change("planes.images", 3, 4)]
 
 
+def test_labels_that_a_review_corrected_are_named_with_the_review(project):
+    first, second = ({}, {"corrections": {"A. Lovelace, 2026-11-26": "2 relabelled"}})
+    for state, facts in (("a", first), ("b", second)):
+        report = json.dumps({"source": "incoming", "images": 3} | facts)
+        project.state(state, tables("planes", rows(4)), files={"reports/planes/snapshot.json": report})
+    (change,) = differences(*both("a", "b", project.top)).snapshots
+    assert change == Change("planes.corrections.A. Lovelace, 2026-11-26", None, "2 relabelled")
+
+
 def test_a_state_that_is_not_there_is_one_line_with_a_remedy(project):
     project.state("a")
     with pytest.raises(SonotraceError, match=r"^v9: no commit, branch, tag or experiment .*`dvc exp list") as caught:

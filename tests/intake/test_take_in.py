@@ -12,13 +12,15 @@ from sonotrace.intake import pins
 from sonotrace.intake.bring import DicomSettings
 from sonotrace.intake.fetch import Fetched
 from sonotrace.intake.take_in import Terms, take_in
+from sonotrace.kinds.planes import KIND as PLANES
+from sonotrace.labels.corrections import Corrections
 from sonotrace.labels.listing import Box, Listed
 from sonotrace.patients import pseudonyms
 from sonotrace.patients.withdrawals import Withdrawals
 from sonotrace.sources import Snapshot
 from sonotrace.tables import CORNERS
 
-NONE = Path(__file__).parents[2] / "data/withdrawn.csv"
+DATA = Path(__file__).parents[2] / "data"
 
 
 def _png(width=40, height=30, level=0):
@@ -27,7 +29,13 @@ def _png(width=40, height=30, level=0):
 
 @pytest.fixture
 def terms():
-    return Terms("planes", re.compile(r"^Patient(?P<patient>\d+)_"), DicomSettings(), Withdrawals(NONE))
+    return Terms(
+        "planes",
+        re.compile(r"^Patient(?P<patient>\d+)_"),
+        DicomSettings(),
+        Withdrawals(DATA / "withdrawn.csv"),
+        Corrections("planes", PLANES, DATA / "corrections.csv"),
+    )
 
 
 def _fetched(folder, files, is_temporary=False):

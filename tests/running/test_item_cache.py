@@ -83,7 +83,8 @@ def _set(work, values):
 
 def _lay_out(work, *, dvc):
     (work / "data").mkdir(parents=True)
-    shutil.copyfile(TOP / "data/withdrawn.csv", work / "data/withdrawn.csv")
+    for table in ("corrections.csv", "withdrawn.csv"):
+        shutil.copyfile(TOP / "data" / table, work / "data" / table)
     if dvc:
         (work / ".dvc").mkdir()
 

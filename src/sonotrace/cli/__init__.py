@@ -14,6 +14,7 @@ from sonotrace.cli.metrics import metrics
 from sonotrace.cli.patient_key import patient_key
 from sonotrace.cli.pin import pin
 from sonotrace.cli.predict import predict
+from sonotrace.cli.review import review
 from sonotrace.cli.runs import runs
 from sonotrace.cli.serve import serve
 from sonotrace.cli.sign import sign
@@ -34,7 +35,7 @@ for stage in stages.STAGES:
     app.command(stage.__name__, rich_help_panel="Stages, run by dvc repro")(stage)
 for command in (
     *(predict, serve, metrics, compare, lineage, verify, sign),
-    *(use, sources, pin, audit_labels, withdraw, patient_key, runs),
+    *(use, sources, pin, audit_labels, review, withdraw, patient_key, runs),
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 app.add_typer(export.app, name="export")

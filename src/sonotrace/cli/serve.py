@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from socket import create_server
 from typing import Annotated
 
 import typer
@@ -40,8 +39,7 @@ def serve(
             f"--host {host}: others could use the service; set {TOKEN} to a secret that they must send"
         )
     try:
-        import uvicorn
-
+        from sonotrace.serve.listening import listen
         from sonotrace.serve.service import Limits, service
     except ModuleNotFoundError as error:
         raise SonotraceError(f"serve: {error.name} is not installed; pip install 'sonotrace[serve]'") from None
@@ -53,12 +51,4 @@ def serve(
             typer.echo(f"warning: {model.warning}", err=True)
     limits = Limits(max_megabytes, max_seconds, max_waiting, threads)
     app = service(loaded, trusted, Search(crops=crops_of(repo)), limits, token)
-    try:
-        socket = create_server((host, port))
-    except OSError as error:
-        raise SonotraceError(f"--host {host} --port {port}: cannot listen there ({error.strerror})") from None
-    typer.echo(f"serve: http://{host}:{socket.getsockname()[1]}; Ctrl-C ends it")
-    settings = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5
-    )
-    uvicorn.Server(settings).run(sockets=[socket])
+    listen(app, host, port, lambda address: f"serve: {address}; Ctrl-C ends it")

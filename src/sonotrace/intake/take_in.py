@@ -11,6 +11,7 @@ import yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.intake.bring import Arrival, DicomSettings, Importer, SourceFile, open_cache
 from sonotrace.intake.fetch import Fetched
+from sonotrace.labels.corrections import Corrections
 from sonotrace.labels.listing import Listed, is_dicom
 from sonotrace.patients.pseudonyms import Pseudonyms
 from sonotrace.patients.withdrawals import Withdrawals
@@ -29,6 +30,7 @@ class Terms:
     """Finds the group `patient` in an image id."""
     dicom: DicomSettings
     withdrawals: Withdrawals
+    corrections: Corrections
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def _missing(entry: Listed, key: Pseudonyms | None) -> Arrival:
 
 
 def _row(entry: Listed, arrival: Arrival, terms: Terms) -> dict[str, object]:
-    refused = arrival.refused or entry.refused
+    decided = terms.corrections.applied(arrival.sha256, entry.label, _labelled_by(entry, arrival))
+    refused = arrival.refused or decided.refused or entry.refused
     if entry.boxes and not arrival.is_only:
         parameter = f"pull.{terms.data_set}.incoming.dicom.frames"
         refused = refused or f"boxes of a whole clip: name the labelled frame in {parameter}"
@@ -152,8 +155,8 @@ def _row(entry: Listed, arrival: Arrival, terms: Terms) -> dict[str, object]:
         "source_image": "" if arrival.image else entry.source_image,
         "width": arrival.width,
         "height": arrival.height,
-        "label": entry.label,
-        "labelled_by": _labelled_by(entry, arrival),
+        "label": decided.label,
+        "labelled_by": decided.labelled_by,
         "official_split": entry.official_split,
         "scanner": arrival.scanner or entry.scanner,
         "site": entry.site,

@@ -13,6 +13,7 @@ from sonotrace.intake import fetch, pins, tree
 from sonotrace.intake.bring import DicomSettings
 from sonotrace.intake.fetch import Fetched
 from sonotrace.intake.take_in import TakenIn, Terms, take_in
+from sonotrace.labels.corrections import TABLE, Corrections
 from sonotrace.params import load
 from sonotrace.patients.withdrawals import Withdrawals
 from sonotrace.places import REPORTS, folder
@@ -22,7 +23,8 @@ from sonotrace.running.progress import say
 
 def run(data_set: str) -> None:
     """Pull `data_set` from the source that `pull.<data set>.source` names."""
-    params = load().pull[data_set]
+    everything = load()
+    params = everything.pull[data_set]
     chosen = fetch.choice(data_set, params)
     pin = fetch.required_pin(chosen)
     out = folder(data_set, "pull")
@@ -32,6 +34,7 @@ def run(data_set: str) -> None:
         re.compile(params.patient_pattern),
         DicomSettings.of(dicom) if dicom else DicomSettings(),
         Withdrawals(),
+        Corrections(data_set, everything.kind(data_set)),
     )
     say(f"pull: {data_set} from {chosen.source} ({chosen.origin})")
     with scratch(out / "snapshot") as into:
@@ -41,7 +44,9 @@ def run(data_set: str) -> None:
         taken = take_in(listing.entries, fetched, out / "images", terms)
     write_csv(taken.manifest, out / "manifest.csv")
     write_csv(taken.boxes, out / "boxes.csv")
-    write_json(describe(chosen.source, fetched, taken, sum(ignored.values())), REPORTS / data_set / "snapshot.json")
+    corrections = terms.corrections.summary(taken.manifest["sha256"])
+    report = describe(chosen.source, fetched, taken, sum(ignored.values()), corrections)
+    write_json(report, REPORTS / data_set / "snapshot.json")
     applied = [*fetched.snapshot.preprocessing, *fetched.snapshot.augmentation]
     if applied:
         say(
@@ -53,14 +58,22 @@ def run(data_set: str) -> None:
     if ignored:
         kinds_of_files = ", ".join(f"{count} {kind}" for kind, count in ignored.items())
         say(f"pull: note: left out, as neither images nor labels: {kinds_of_files}")
+    for review, outcome in corrections.items():
+        say(f"pull: reviewed by {review}: {outcome} ({TABLE})")
+    unmet = len(terms.corrections.images - set(taken.manifest["sha256"]))
+    if unmet:
+        say(f"pull: note: {unmet} decisions in {TABLE} are about images that are not in this snapshot")
     without = f", without {taken.withdrawn} of patients who withdrew" if taken.withdrawn else ""
     say(f"pull: {taken.images} images, {taken.rows} rows{without}")
 
 
-def describe(source: str, fetched: Fetched, taken: TakenIn, ignored: int) -> dict[str, object]:
+def describe(
+    source: str, fetched: Fetched, taken: TakenIn, ignored: int, corrections: dict[str, str]
+) -> dict[str, object]:
     """Return what `snapshot.json` says; it names no patient and no image.
 
     `ignored` is how many files were left out. Their endings are not named, as some are parts of names.
+    `corrections` says who reviewed labels, when, and what came of it.
     """
     snapshot = fetched.snapshot
     return {
@@ -74,4 +87,5 @@ def describe(source: str, fetched: Fetched, taken: TakenIn, ignored: int) -> dic
         "rows": taken.rows,
         "withdrawn": taken.withdrawn,
         **({"ignored": ignored} if ignored else {}),
+        **({"corrections": corrections} if corrections else {}),
     }

@@ -21,7 +21,7 @@ from sonotrace.places import REPORTS, folder
 from sonotrace.recovered.table import leave_copies, recover_sources
 from sonotrace.running.outputs import building, write_csv, write_json
 from sonotrace.running.progress import say
-from sonotrace.tables import is_recovered, read_table
+from sonotrace.tables import REVIEWED, is_recovered, read_table
 
 
 def run(data_set: str) -> None:
@@ -48,7 +48,8 @@ def run(data_set: str) -> None:
         ["image", "file"], kind="stable"
     )
     write_csv(quarantine, out / "quarantine.csv")
-    _check_share(data_set, len(manifest), quarantine, params.max_quarantined)
+    faults = quarantine[quarantine["reason"] != REVIEWED]
+    _check_share(data_set, len(manifest), faults, params.max_quarantined)
     if accepted.empty:
         raise SonotraceError(
             f"{data_set}: all {len(beyond)} good images are of classes out of scope ({', '.join(kind.out_of_scope)}); "
