@@ -52,7 +52,8 @@ def laid_out(tmp_path_factory):
     top = tmp_path_factory.mktemp("export")
     shutil.copyfile(Path(__file__).parents[2] / "params.yaml", top / "params.yaml")
     images = [f"i{at}" for at in range(20)]
-    write_csv(pd.DataFrame({"image": images}), top / "data/planes/split/split.csv")
+    table = pd.DataFrame({"image": images, "side": ["train", "val"] * 10, "label": ["brain"] * 20})
+    write_csv(table, top / "data/planes/split/split.csv")
     (top / "data/planes/prepare/images").mkdir(parents=True)
     random = np.random.default_rng(1)
     for image in images:
@@ -87,3 +88,65 @@ def test_a_file_that_would_say_something_else_is_not_written(laid_out, monkeypat
     assert done.returncode != 0
     assert "models/planes.keras: its ONNX form differs in probabilities" in done.stderr
     assert not Path("models/planes.onnx").exists()
+
+
+IN_8_BITS = """
+import yaml
+from pathlib import Path
+path = Path("params.yaml")
+params = yaml.safe_load(path.read_text())
+params["export_onnx"]["planes"]["bits"] = 8
+path.write_text(yaml.safe_dump(params))
+"""
+WORSE = """
+from sonotrace.portable import quantised
+made = quantised.quantised
+def worse(graph, images):
+    import numpy as np
+    from onnx import numpy_helper
+    small = made(graph, images)
+    for constant in small.graph.initializer:
+        if constant.data_type == 3:
+            constant.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(constant) * 0, constant.name))
+    return small
+quantised.quantised = worse
+"""
+"""Makes the weights in 8 bit zero."""
+LABELLED = """
+import pandas as pd
+from pathlib import Path
+from sonotrace.images.grey import read_grey
+from sonotrace.portable.reading import PortableClassifier
+net = PortableClassifier(Path("models/planes.onnx").read_bytes(), Path("models/planes.onnx"))
+table = pd.read_csv("data/planes/split/split.csv")
+images = [read_grey(Path(f"data/planes/prepare/images/{image}.png")) for image in table["image"]]
+table["label"] = [net.planes[at] for at in net.answers(images).probabilities.argmax(axis=1)]
+table.to_csv("data/planes/split/split.csv", index=False)
+"""
+"""Labels each image as the file in 32 bit names it."""
+
+
+def test_in_8_bits_the_file_is_smaller_and_the_same_on_each_run_and_worse_ones_are_not_written(laid_out, monkeypatch):
+    monkeypatch.chdir(laid_out)
+    before = Path("params.yaml").read_text(), Path("data/planes/split/split.csv").read_text()
+    path = Path("models/planes.onnx")
+    assert _python(RUN + LABELLED).returncode == 0
+    large = path.read_bytes()
+    made = []
+    for _ in range(2):
+        done = _python(IN_8_BITS + RUN)
+        assert done.returncode == 0, done.stderr
+        made.append(path.read_bytes())
+    assert "in 8 bit 10 of 10 validation images are right, in 32 bit 10" in done.stdout
+    assert made[0] == made[1]
+    assert len(made[0]) < 0.5 * len(large)
+    images = np.random.default_rng(2).integers(0, 256, (4, 32, 48), np.uint8)
+    said = [PortableClassifier(content, path).answers(list(images)).probabilities for content in (large, made[0])]
+    assert 0 < np.abs(said[0] - said[1]).max() < 0.1
+    path.unlink()
+    done = _python(WORSE + IN_8_BITS + RUN)
+    assert done.returncode != 0
+    assert "export_onnx.planes.bits: 8 costs accuracy: " in done.stderr
+    assert not path.exists()
+    for name, content in zip(("params.yaml", "data/planes/split/split.csv"), before, strict=True):
+        Path(name).write_text(content)

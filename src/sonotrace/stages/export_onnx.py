@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.errors import SonotraceError
@@ -29,6 +30,8 @@ TOLERANCE = 1e-4
 """Most that the answers may differ: probabilities, and places as a share of the image."""
 IMAGES = 16
 """On how many images they are compared."""
+CALIBRATION = 200
+"""How many training images, at most, set the ranges of a file in 8 bit."""
 
 Values = NDArray[np.floating[Any]]
 
@@ -39,13 +42,16 @@ def run(data_set: str, model: bytes) -> None:
     params = everything.export_onnx[data_set]
     environment.use_device("cpu")
     path = Path(params.model)
-    prepared = _images(data_set)
+    table = read_table(folder(data_set, "split") / "split.csv")
+    prepared = _images(data_set, _spread(table["image"], IMAGES))
     made: bytes
     with native_noise_hidden():
         if isinstance(params, ExportStructures):
             made = _structures(model, path, params, prepared)
         else:
             made = _planes(model, path, params, prepared)
+            if params.bits == 8:
+                made = _in_8_bits(data_set, made, path, table)
     target = onnx_model(data_set)
     write_bytes(made, target)
     sha256 = hashlib.sha256(made).hexdigest()
@@ -53,11 +59,13 @@ def run(data_set: str, model: bytes) -> None:
     say(f"export_onnx: {target}, {len(made) / 1e6:.1f} MB, as {path} on {len(prepared)} images; sha256 {sha256}")
 
 
-def _images(data_set: str) -> list[Grey]:
-    """Return some prepared images, spread over the table."""
-    images = read_table(folder(data_set, "split") / "split.csv")["image"]
-    chosen = images.iloc[np.unique(np.linspace(0, len(images) - 1, IMAGES).round().astype(int))]
-    return [read_grey(folder(data_set, "prepare") / "images" / f"{image}.png") for image in chosen]
+def _spread(images: pd.Series, most: int) -> pd.Series:
+    """Return at most so many images, spread over the table."""
+    return images.iloc[np.unique(np.linspace(0, len(images) - 1, most).round().astype(int))]
+
+
+def _images(data_set: str, images: pd.Series) -> list[Grey]:
+    return [read_grey(folder(data_set, "prepare") / "images" / f"{image}.png") for image in images]
 
 
 def _planes(model: bytes, path: Path, params: ExportPlanes, images: Sequence[Grey]) -> bytes:
@@ -77,6 +85,37 @@ def _planes(model: bytes, path: Path, params: ExportPlanes, images: Sequence[Gre
     _require_equal(path, "probabilities", native.probabilities, ours.probabilities)
     _require_equal(path, "scope", native.scope, ours.scope)
     return made
+
+
+def _in_8_bits(data_set: str, made: bytes, path: Path, table: pd.DataFrame) -> bytes:
+    """Return the file of a plane classifier in 8 bit; raises SonotraceError where fewer validation images are right."""
+    import json
+
+    import onnx
+
+    from sonotrace.portable.form import ENTRY
+    from sonotrace.portable.quantised import quantised
+    from sonotrace.portable.reading import PortableClassifier
+    from sonotrace.portable.writing import to_bytes
+
+    graph = onnx.load_from_string(made)
+    entry = json.loads(next(one.value for one in graph.metadata_props if one.key == ENTRY))
+    seen = _images(data_set, _spread(table.loc[table["side"] == "train", "image"], CALIBRATION))
+    small = to_bytes(quantised(graph, seen), entry | {"bits": 8})
+    held_out = table[table["side"] == "val"]
+    shown = _images(data_set, held_out["image"])
+    right = []
+    for content in (made, small):
+        net = PortableClassifier(content, path)
+        said = [net.answers([image]).probabilities.argmax() for image in shown]
+        right.append(sum(net.planes[at] == label for at, label in zip(said, held_out["label"], strict=True)))
+    if right[1] < right[0]:
+        raise SonotraceError(
+            f"params.yaml: export_onnx.{data_set}.bits: 8 costs accuracy: {right[1]} of {len(shown)} validation images "
+            f"right instead of {right[0]}; set it to 32"
+        )
+    say(f"export_onnx: in 8 bit {right[1]} of {len(shown)} validation images are right, in 32 bit {right[0]}")
+    return small
 
 
 def _structures(model: bytes, path: Path, params: ExportStructures, images: Sequence[Grey]) -> bytes:
