@@ -75,6 +75,8 @@ BASE = Trial()
 TRIALS = {
     "default": BASE,
     "8 epochs": replace(BASE, epochs=8),
+    "TrivialAugment, 8 epochs": replace(BASE, epochs=8, trivial=True),
+    "letterbox, 8 epochs": replace(BASE, epochs=8, aspect="letterbox"),
     "seed 2": replace(BASE, seed=2),
     "weights averaged": replace(BASE, average=0.95),
     "mixup": replace(BASE, mixup=0.2),
