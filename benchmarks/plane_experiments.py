@@ -51,6 +51,9 @@ class Trial:
     seed: int = 1
     strength: float = 1.0
     """Of the augmentation: its limits are multiplied by it."""
+    at_once: str = "all"
+    """`one`: of our changes each image gets one."""
+    rotation: float = 30
     trivial: bool = False
     """TrivialAugment (Mueller & Hutter 2021) in place of ours."""
     exchange: float = 0.0
@@ -75,6 +78,7 @@ BASE = Trial()
 TRIALS = {
     "default": BASE,
     "8 epochs": replace(BASE, epochs=8),
+    "one change at once, 8 epochs": replace(BASE, epochs=8, at_once="one"),
     "TrivialAugment, 8 epochs": replace(BASE, epochs=8, trivial=True),
     "letterbox, 8 epochs": replace(BASE, epochs=8, aspect="letterbox"),
     "seed 2": replace(BASE, seed=2),
@@ -88,6 +92,8 @@ TRIALS = {
     "overlays masked": replace(BASE, mask_overlays=True),
     "overlays exchanged": replace(BASE, exchange=0.5),
     "TrivialAugment": replace(BASE, trivial=True),
+    "one change at once": replace(BASE, at_once="one"),
+    "one change at once, up to 135 degrees": replace(BASE, at_once="one", rotation=135),
     "half the augmentation": replace(BASE, strength=0.5),
     "generalised cross-entropy": replace(BASE, loss="generalised"),
     "288 px": replace(BASE, size=288),
@@ -109,7 +115,7 @@ def augmentation(trial: Trial) -> AugmentOne:
     }
     for key in ("shift", "zoom", "stretch", "blur", "brightness", "contrast", "gamma", "speckle", "blank", "border"):
         values[key] *= trial.strength
-    values["rotation"] = [0, 30 * trial.strength]
+    values |= {"rotation": [0, trial.rotation * trial.strength], "at_once": trial.at_once}
     return AugmentOne(**values)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sonotrace.images import augmentation
 from sonotrace.images.augmentation import Change, apply_to_boxes, apply_to_image, draw, matrix_of
 from sonotrace.params.augment import AugmentOne
 
@@ -31,6 +32,7 @@ NOTHING = AugmentOne(
     blank=0,
     border=0,
     share=1,
+    at_once="all",
     min_visible=0.3,
 )
 EVERYTHING = NOTHING.model_copy(
@@ -280,3 +282,25 @@ def test_only_a_share_of_the_copies_is_blurred_speckled_and_blanked():
     for name in ("blur", "speckle", "border"):
         assert np.mean([getattr(change, name) > 0 for change in drawn]) == pytest.approx(0.3, abs=0.08)
     assert np.mean([change.blank[2] > 0 for change in drawn]) == pytest.approx(0.3, abs=0.08)
+
+
+ONE = EVERYTHING.model_copy(update={"at_once": "one", "share": 0, "speckle": 0.3, "blank": 0.4, "border": 0.1})
+
+
+def test_of_changes_that_come_one_at_a_time_each_comes_about_as_often():
+    counts = dict.fromkeys(("rotation", "shift", "zoom", "shear", "blur", "brightness", "contrast"), 0)
+    counts |= dict.fromkeys(("speckle", "blank", "border"), 0)
+    still = draw(NOTHING.model_copy(update={"at_once": "one"}), "a", 1, WIDTH, HEIGHT)
+    assert replace(still, flip=False) == STILL
+    for number in range(1000):
+        change = replace(draw(ONE, f"{number}", 1, WIDTH, HEIGHT), flip=False)
+        changed = {
+            kind
+            for kind, names in augmentation._KINDS.items()
+            for name in names
+            if getattr(change, name) != getattr(STILL, name)
+        }
+        assert len(changed) == 1
+        counts[changed.pop()] += 1
+    assert min(counts.values()) > 60
+    assert max(counts.values()) < 150

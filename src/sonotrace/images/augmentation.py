@@ -45,11 +45,32 @@ class Change:
     """Of the speckle."""
 
 
+_UNCHANGED = Change(
+    flip=False, angle=0, shear=0, zoom=1, shift_x=0, shift_y=0, blur=0, brightness=0, contrast=1
+)  # fmt: skip
+_KINDS = {
+    "rotation": ("angle",),
+    "shift": ("shift_x", "shift_y"),
+    "zoom": ("zoom",),
+    "shear": ("shear",),
+    "stretch": ("stretch",),
+    "blur": ("blur",),
+    "brightness": ("brightness",),
+    "contrast": ("contrast",),
+    "gamma": ("gamma",),
+    "speckle": ("speckle", "grain", "seed"),
+    "blank": ("blank",),
+    "border": ("border", "edge"),
+}
+"""Parameter -> the parts of a change that it limits; a flip goes with any of them."""
+
+
 def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) -> Change:
     """Draw the change for copy number `copy` of the image whose bytes, as it was pulled, have that sha256.
 
     The generator's seed is a hash of the parameters' seed, the bytes and the number, so that neither
-    another image in the data set nor another name of this one changes anything here.
+    another image in the data set nor another name of this one changes anything here. Where `at_once` is `one`, all
+    but one of the kinds of change are left out, each as often as the others; `share` then says nothing.
     """
     key = hashlib.sha256(f"{params.seed}:{copy}:{sha256}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(key))
@@ -62,7 +83,7 @@ def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) ->
         return float((1 + limit) ** random.uniform(-1, 1))
 
     def sometimes() -> bool:
-        return bool(random.random() < params.share)
+        return bool(random.random() < params.share) or params.at_once == "one"
 
     change = Change(
         flip=bool(random.random() < params.flip),
@@ -76,7 +97,7 @@ def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) ->
         contrast=1 + either_way(params.contrast),
     )
     wide, high = random.uniform(0, params.blank, 2) if sometimes() else (0.0, 0.0)
-    return replace(
+    whole = replace(
         change,
         blur=change.blur if sometimes() else 0.0,
         stretch=factor(params.stretch) ** 0.5,
@@ -88,6 +109,14 @@ def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) ->
         edge=int(random.integers(4)),
         seed=int(random.integers(2**32)),
     )
+    return _one_kind(whole, params, random) if params.at_once == "one" else whole
+
+
+def _one_kind(change: Change, params: AugmentOne, random: np.random.Generator) -> Change:
+    """Leave all of a change out but its flip and one kind, of those that the parameters do not rule out."""
+    kinds = [kind for kind in _KINDS if np.max(getattr(params, kind)) > 0]
+    kept = _KINDS[kinds[random.integers(len(kinds))]] if kinds else ()
+    return replace(_UNCHANGED, flip=change.flip, **{part: getattr(change, part) for part in kept})
 
 
 def matrix_of(change: Change, width: int, height: int) -> Matrix:

@@ -1,6 +1,6 @@
 """The section `augment`: how copies of training images are changed."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,7 @@ class AugmentOne(Section):
     blank: Fraction
     border: Annotated[float, Field(ge=0, le=0.5)]
     share: Fraction
+    at_once: Literal["all", "one"]
     min_visible: Fraction
 
     @model_validator(mode="after")
