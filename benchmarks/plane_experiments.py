@@ -54,6 +54,8 @@ class Trial:
     at_once: str = "all"
     """`one`: of our changes each image gets one."""
     rotation: float = 30
+    limits: tuple[tuple[str, float], ...] = ()
+    """Of other changes, in place of ours."""
     trivial: bool = False
     """TrivialAugment (Mueller & Hutter 2021) in place of ours."""
     exchange: float = 0.0
@@ -75,9 +77,17 @@ class Trial:
 
 
 BASE = Trial()
+WIDE = (
+    *(("shear", 0.5), ("shift", 0.14), ("zoom", 0.3), ("contrast", 0.95), ("gamma", 2), ("brightness", 0.3)),
+    *(("blank", 0), ("border", 0)),
+)
+"""About as wide as TrivialAugment's."""
 TRIALS = {
     "default": BASE,
     "8 epochs": replace(BASE, epochs=8),
+    "one change at once, wide": replace(BASE, at_once="one", rotation=135, limits=WIDE),
+    "one change at once, wide, 8 epochs": replace(BASE, epochs=8, at_once="one", rotation=135, limits=WIDE),
+    "one change at once, up to 135 degrees, 8 epochs": replace(BASE, epochs=8, at_once="one", rotation=135),
     "one change at once, 8 epochs": replace(BASE, epochs=8, at_once="one"),
     "TrivialAugment, 8 epochs": replace(BASE, epochs=8, trivial=True),
     "letterbox, 8 epochs": replace(BASE, epochs=8, aspect="letterbox"),
@@ -115,7 +125,7 @@ def augmentation(trial: Trial) -> AugmentOne:
     }
     for key in ("shift", "zoom", "stretch", "blur", "brightness", "contrast", "gamma", "speckle", "blank", "border"):
         values[key] *= trial.strength
-    values |= {"rotation": [0, trial.rotation * trial.strength], "at_once": trial.at_once}
+    values |= {"rotation": [0, trial.rotation * trial.strength], "at_once": trial.at_once, **dict(trial.limits)}
     return AugmentOne(**values)
 
 
