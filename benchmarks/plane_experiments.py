@@ -288,7 +288,7 @@ def run(name: str, official: pd.DataFrame, groups: list[int], *, by_scanner: boo
         scanners = sorted(facts["US_Machine"].unique())
         first = groups_of(zip(table["patient"], facts["US_Machine"], strict=True))
         own = np.array([fold_of_group(first[patient], first.values()) for patient in table["patient"]])
-        groups = list(range(1, len(scanners) + 1))
+        groups = [group for group in groups if group <= len(scanners)]
     shown = images(table, trial)
     ANSWERS.mkdir(exist_ok=True)
     patients = table["patient"].to_numpy(dtype=str)
@@ -379,7 +379,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("official", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3], help="or scanners, in alphabetical order")
     parser.add_argument("--by-scanner", action="store_true")
     parser.add_argument("--pretrain", action="store_true")
     parser.add_argument("--table", action="store_true")
