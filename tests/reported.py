@@ -164,8 +164,13 @@ def _reports(top, name, kind, table, sided, quarantine, boxes):
     drawn = {"source": "phantom", "version": "drawn", "licence": ""}
     real = {"source": "incoming", "version": "2", "licence": "CC BY 4.0"}
     made = {"preprocessing": {"resize": "64x64"}, "augmentation": {}, "images": len(table), "rows": len(table) + 3}
+    reviewed = {"corrections": {"A. Lovelace, 2026-11-26": "2 relabelled"}} if name == "planes" else {}
     write_json(
-        (drawn if name == "structures" else real) | {"fingerprint": "sha256:" + "4" * 64} | made | {"withdrawn": 1},
+        (drawn if name == "structures" else real)
+        | {"fingerprint": "sha256:" + "4" * 64}
+        | made
+        | {"withdrawn": 1}
+        | reviewed,
         place / "snapshot.json",
     )
     write_json({

@@ -42,6 +42,10 @@ def test_scores_have_their_intervals_and_their_file_with_its_hash(checkout, writ
         assert f"`{path}` (md5 {hashes[path]})" in written
 
 
+def test_it_says_who_reviewed_labels(written):
+    assert written.count("| labels reviewed: A. Lovelace, 2026-11-26 | 2 relabelled |") == 1
+
+
 def test_it_names_neither_patients_nor_images(written):
     assert reported.PATIENT not in written
     assert reported.FILE_MARK not in written

@@ -64,6 +64,10 @@ def test_what_the_snapshot_says_is_text_and_never_code(page):
     assert 'alert("x")' not in page
 
 
+def test_it_says_who_reviewed_labels(page):
+    assert page.count("<dt>Labels reviewed</dt><dd>A. Lovelace, 2026-11-26: 2 relabelled</dd>") == 1
+
+
 def test_its_links_lead_to_places_on_it(page):
     elements = _elements(page)
     ids = [attributes["id"] for _, attributes in elements if "id" in attributes]

@@ -162,6 +162,7 @@ def _data(facts: Facts) -> Iterator[str]:
             ["fingerprint", snapshot["fingerprint"]],
             ["rows", f"{data['rows']}: {data['accepted']} used, {data['quarantined']} in quarantine"],
             ["patients", str(data["patients"])],
+            *([f"labels reviewed: {review}", outcome] for review, outcome in snapshot.get("corrections", {}).items()),
             *([f"quarantine: {reason}", str(count)] for reason, count in data["quarantined_by_reason"].items()),
         ]
         yield table(["", ""], rows)
