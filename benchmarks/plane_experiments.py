@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -51,13 +50,8 @@ class Trial:
     seed: int = 1
     strength: float = 1.0
     """Of the augmentation: its limits are multiplied by it."""
-    at_once: str = "all"
-    """`one`: of our changes each image gets one."""
-    rotation: float = 30
-    limits: tuple[tuple[str, float], ...] = ()
-    """Of other changes, in place of ours."""
-    trivial: bool = False
-    """TrivialAugment (Mueller & Hutter 2021) in place of ours."""
+    policy: str = "limits"
+    """Or `trivial`: TrivialAugment (Mueller & Hutter 2021) in place of ours."""
     exchange: float = 0.0
     """Share of the images whose overlays are replaced by another training image's."""
     mixup: float = 0.0
@@ -77,19 +71,10 @@ class Trial:
 
 
 BASE = Trial()
-WIDE = (
-    *(("shear", 0.5), ("shift", 0.14), ("zoom", 0.3), ("contrast", 0.95), ("gamma", 2), ("brightness", 0.3)),
-    *(("blank", 0), ("border", 0)),
-)
-"""About as wide as TrivialAugment's."""
 TRIALS = {
     "default": BASE,
     "8 epochs": replace(BASE, epochs=8),
-    "one change at once, wide": replace(BASE, at_once="one", rotation=135, limits=WIDE),
-    "one change at once, wide, 8 epochs": replace(BASE, epochs=8, at_once="one", rotation=135, limits=WIDE),
-    "one change at once, up to 135 degrees, 8 epochs": replace(BASE, epochs=8, at_once="one", rotation=135),
-    "one change at once, 8 epochs": replace(BASE, epochs=8, at_once="one"),
-    "TrivialAugment, 8 epochs": replace(BASE, epochs=8, trivial=True),
+    "TrivialAugment, 8 epochs": replace(BASE, epochs=8, policy="trivial"),
     "letterbox, 8 epochs": replace(BASE, epochs=8, aspect="letterbox"),
     "seed 2": replace(BASE, seed=2),
     "weights averaged": replace(BASE, average=0.95),
@@ -101,9 +86,7 @@ TRIALS = {
     "letterbox": replace(BASE, aspect="letterbox"),
     "overlays masked": replace(BASE, mask_overlays=True),
     "overlays exchanged": replace(BASE, exchange=0.5),
-    "TrivialAugment": replace(BASE, trivial=True),
-    "one change at once": replace(BASE, at_once="one"),
-    "one change at once, up to 135 degrees": replace(BASE, at_once="one", rotation=135),
+    "TrivialAugment": replace(BASE, policy="trivial"),
     "half the augmentation": replace(BASE, strength=0.5),
     "generalised cross-entropy": replace(BASE, loss="generalised"),
     "288 px": replace(BASE, size=288),
@@ -125,44 +108,8 @@ def augmentation(trial: Trial) -> AugmentOne:
     }
     for key in ("shift", "zoom", "stretch", "blur", "brightness", "contrast", "gamma", "speckle", "blank", "border"):
         values[key] *= trial.strength
-    values |= {"rotation": [0, trial.rotation * trial.strength], "at_once": trial.at_once, **dict(trial.limits)}
+    values |= {"rotation": [0, 30 * trial.strength], "policy": trial.policy}
     return AugmentOne(**values)
-
-
-def trivial(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """One change of random kind and strength, after a flip in half of the cases."""
-    if random.random() < 0.5:
-        image = image[:, ::-1]
-    size, strength = image.shape[0], random.uniform(0, 1)
-    signed = strength * random.choice([-1, 1])
-    kind = random.integers(11)
-    matrix = np.array([[1.0, 0, 0], [0, 1, 0]])
-    if kind == 0:
-        return image
-    if kind <= 5:
-        half = size / 2
-        if kind == 1:
-            matrix = cv2.getRotationMatrix2D((half, half), 135 * signed, 1)
-        elif kind == 2:
-            matrix[0, 1] = 0.99 * signed
-        elif kind == 3:
-            matrix[1, 0] = 0.99 * signed
-        else:
-            matrix[kind - 4, 2] = size / 7 * signed
-        return cv2.warpAffine(np.ascontiguousarray(image), matrix, (size, size))
-    grey = image.astype(np.float32)
-    if kind == 6:
-        grey *= 1 + 0.99 * signed
-    elif kind == 7:
-        grey = grey.mean() + (grey - grey.mean()) * (1 + 0.99 * signed)
-    elif kind == 8:
-        grey += (grey - cv2.GaussianBlur(grey, (0, 0), 1)) * 2 * signed
-    elif kind == 9:
-        step = 2 ** round(6 * strength)
-        grey = grey // step * step
-    else:
-        grey = np.where(grey >= 256 * (1 - strength), 255 - grey, grey)
-    return np.clip(grey, 0, 255).astype(np.uint8)
 
 
 def net(trial: Trial, names: list[str], steps: int) -> Any:
@@ -252,10 +199,7 @@ def train(
                 image = shown[at]
                 if random.random() < trial.exchange:
                     image = CHANGES["overlays_exchanged"](image, shown[random.choice(rows)])
-                if trial.trivial:
-                    image = trivial(image, random)
-                else:
-                    image = apply_to_image(image, draw(params, keys[at], epoch + 1, trial.size, trial.size))
+                image = apply_to_image(image, draw(params, keys[at], epoch + 1, trial.size, trial.size))
                 batch_images.append(image)
             x, y = np.stack(batch_images)[..., None].astype(np.float32), one_hot[labels[chosen]]
             if trial.mixup:

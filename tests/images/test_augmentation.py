@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonotrace.images import augmentation
 from sonotrace.images.augmentation import Change, apply_to_boxes, apply_to_image, draw, matrix_of
 from sonotrace.params.augment import AugmentOne
 
@@ -32,7 +31,7 @@ NOTHING = AugmentOne(
     blank=0,
     border=0,
     share=1,
-    at_once="all",
+    policy="limits",
     min_visible=0.3,
 )
 EVERYTHING = NOTHING.model_copy(
@@ -59,7 +58,9 @@ moves = {
     "contrast": st.just(1.0),
 }
 straight = st.builds(Change, angle=st.just(0.0), shear=st.just(0.0), **moves)
-any_change = st.builds(Change, angle=st.floats(-180, 180), shear=st.floats(-0.5, 0.5), **moves)
+any_change = st.builds(
+    Change, angle=st.floats(-180, 180), shear=st.floats(-0.5, 0.5), shear_y=st.just(0.0) | st.floats(-0.5, 0.5), **moves
+)
 
 
 @st.composite
@@ -284,23 +285,41 @@ def test_only_a_share_of_the_copies_is_blurred_speckled_and_blanked():
     assert np.mean([change.blank[2] > 0 for change in drawn]) == pytest.approx(0.3, abs=0.08)
 
 
-ONE = EVERYTHING.model_copy(update={"at_once": "one", "share": 0, "speckle": 0.3, "blank": 0.4, "border": 0.1})
+TRIVIAL = NOTHING.model_copy(update={"policy": "trivial", "flip": 0.5})
+PARTS = ("angle", "shear", "shear_y", "shift_x", "shift_y", "gain", "contrast", "sharpening", "step", "inverted_from")
 
 
-def test_of_changes_that_come_one_at_a_time_each_comes_about_as_often():
-    counts = dict.fromkeys(("rotation", "shift", "zoom", "shear", "blur", "brightness", "contrast"), 0)
-    counts |= dict.fromkeys(("speckle", "blank", "border"), 0)
-    still = draw(NOTHING.model_copy(update={"at_once": "one"}), "a", 1, WIDTH, HEIGHT)
-    assert replace(still, flip=False) == STILL
-    for number in range(1000):
-        change = replace(draw(ONE, f"{number}", 1, WIDTH, HEIGHT), flip=False)
-        changed = {
-            kind
-            for kind, names in augmentation._KINDS.items()
-            for name in names
-            if getattr(change, name) != getattr(STILL, name)
-        }
-        assert len(changed) == 1
-        counts[changed.pop()] += 1
-    assert min(counts.values()) > 60
-    assert max(counts.values()) < 150
+def test_trivial_augment_changes_one_thing_and_each_about_as_often():
+    counts = dict.fromkeys((*PARTS, "nothing"), 0)
+    flips = 0
+    for number in range(2000):
+        change = draw(TRIVIAL, f"{number}", 1, WIDTH, HEIGHT)
+        flips += change.flip
+        still = replace(change, flip=False, **{part: getattr(STILL, part) for part in PARTS})
+        assert still == STILL
+        changed = [part for part in PARTS if getattr(change, part) != getattr(STILL, part)]
+        assert len(changed) <= 1
+        counts[changed[0] if changed else "nothing"] += 1
+    assert 900 < flips < 1100
+    assert min(counts.values()) > 120
+    assert max(counts.values()) < 260
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "expected"),
+    [
+        ("gain", 1.5, [0, 15, 150, 255]),
+        ("step", 64, [0, 0, 64, 192]),
+        ("inverted_from", 100, [0, 10, 155, 55]),
+    ],
+)
+def test_grey_levels_follow_their_rule_and_black_stays_black(part, value, expected):
+    levels = np.array([[0, 10, 100, 200]] * 2, np.uint8)
+    assert apply_to_image(levels, replace(STILL, **{part: value}))[0].tolist() == expected
+
+
+def test_sharpening_spreads_levels_at_an_edge_and_blurring_draws_them_together():
+    edge = np.repeat(np.array([[100] * 16 + [150] * 16], np.uint8), 16, axis=0)
+    sharp, soft = (apply_to_image(edge, replace(STILL, sharpening=value)) for value in (2.0, -0.9))
+    assert np.ptp(sharp[:, 8:-8].astype(int)) > 60
+    assert abs(int(soft[8, 16]) - int(soft[8, 15])) < 50

@@ -163,7 +163,7 @@ def test_sources_that_come_as_several_copies_are_not_augmented_again(work, prepa
 
 
 def test_boxes_move_with_their_copy(tmp_path):
-    flip = {"copies": 1, "seed": 1, "rotation": [0, 0], "flip": 1, "at_once": "all", "min_visible": 0.3}
+    flip = {"copies": 1, "seed": 1, "rotation": [0, 0], "flip": 1, "policy": "limits", "min_visible": 0.3}
     params = AugmentOne(**dict.fromkeys(set(AugmentOne.model_fields) - set(flip), 0), **flip)
     write_png(_picture("a"), tmp_path / "a.png")
     beyond, within = ("a", "MIDLINE_FALX", 70.0, 5.0, 80.0, 25.0), ("a", "CSP", 4.0, 5.0, 14.0, 25.0)

@@ -43,37 +43,33 @@ class Change:
     """Which edge: 0 left, then clockwise."""
     seed: int = 0
     """Of the speckle."""
+    shear_y: float = 0.0
+    """Shift downwards per px to the right."""
+    gain: float = 1.0
+    """What the grey levels are multiplied with."""
+    sharpening: float = 0.0
+    """What is added of the difference from a version blurred by 1 px; below 0 it blurs."""
+    step: int = 1
+    """Grey levels become multiples of it."""
+    inverted_from: float = 256.0
+    """Grey levels from this one on are inverted."""
 
 
 _UNCHANGED = Change(
     flip=False, angle=0, shear=0, zoom=1, shift_x=0, shift_y=0, blur=0, brightness=0, contrast=1
 )  # fmt: skip
-_KINDS = {
-    "rotation": ("angle",),
-    "shift": ("shift_x", "shift_y"),
-    "zoom": ("zoom",),
-    "shear": ("shear",),
-    "stretch": ("stretch",),
-    "blur": ("blur",),
-    "brightness": ("brightness",),
-    "contrast": ("contrast",),
-    "gamma": ("gamma",),
-    "speckle": ("speckle", "grain", "seed"),
-    "blank": ("blank",),
-    "border": ("border", "edge"),
-}
-"""Parameter -> the parts of a change that it limits; a flip goes with any of them."""
 
 
 def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) -> Change:
     """Draw the change for copy number `copy` of the image whose bytes, as it was pulled, have that sha256.
 
     The generator's seed is a hash of the parameters' seed, the bytes and the number, so that neither
-    another image in the data set nor another name of this one changes anything here. Where `at_once` is `one`, all
-    but one of the kinds of change are left out, each as often as the others; `share` then says nothing.
+    another image in the data set nor another name of this one changes anything here.
     """
     key = hashlib.sha256(f"{params.seed}:{copy}:{sha256}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(key))
+    if params.policy == "trivial":
+        return _trivial(random, params.flip, width, height)
     least, most = params.rotation
 
     def either_way(limit: float) -> float:
@@ -83,7 +79,7 @@ def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) ->
         return float((1 + limit) ** random.uniform(-1, 1))
 
     def sometimes() -> bool:
-        return bool(random.random() < params.share) or params.at_once == "one"
+        return bool(random.random() < params.share)
 
     change = Change(
         flip=bool(random.random() < params.flip),
@@ -97,7 +93,7 @@ def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) ->
         contrast=1 + either_way(params.contrast),
     )
     wide, high = random.uniform(0, params.blank, 2) if sometimes() else (0.0, 0.0)
-    whole = replace(
+    return replace(
         change,
         blur=change.blur if sometimes() else 0.0,
         stretch=factor(params.stretch) ** 0.5,
@@ -109,14 +105,30 @@ def draw(params: AugmentOne, sha256: str, copy: int, width: int, height: int) ->
         edge=int(random.integers(4)),
         seed=int(random.integers(2**32)),
     )
-    return _one_kind(whole, params, random) if params.at_once == "one" else whole
 
 
-def _one_kind(change: Change, params: AugmentOne, random: np.random.Generator) -> Change:
-    """Leave all of a change out but its flip and one kind, of those that the parameters do not rule out."""
-    kinds = [kind for kind in _KINDS if np.max(getattr(params, kind)) > 0]
-    kept = _KINDS[kinds[random.integers(len(kinds))]] if kinds else ()
-    return replace(_UNCHANGED, flip=change.flip, **{part: getattr(change, part) for part in kept})
+def _trivial(random: np.random.Generator, flip: float, width: int, height: int) -> Change:
+    """Draw as TrivialAugment does (Mueller & Hutter 2021, the wide space): one change of random strength, or none.
+
+    Of its changes those of colour are left out, since images are grey.
+    """
+    flipped = bool(random.random() < flip)
+    strength, sign = float(random.uniform(0, 1)), float(random.choice([-1, 1]))
+    signed = strength * sign
+    drawn: list[dict[str, float]] = [
+        {},
+        {"angle": 135 * signed},
+        {"shear": 0.99 * signed},
+        {"shear_y": 0.99 * signed},
+        {"shift_x": width / 7 * signed},
+        {"shift_y": height / 7 * signed},
+        {"gain": 1 + 0.99 * signed},
+        {"contrast": 1 + 0.99 * signed},
+        {"sharpening": 2 * signed},
+        {"step": 2 ** round(6 * strength)},
+        {"inverted_from": 256 * (1 - strength)},
+    ]
+    return replace(_UNCHANGED, flip=flipped, **drawn[random.integers(len(drawn))])  # type: ignore[arg-type]
 
 
 def matrix_of(change: Change, width: int, height: int) -> Matrix:
@@ -129,7 +141,7 @@ def matrix_of(change: Change, width: int, height: int) -> Matrix:
     cos, sin = np.cos(radians) * change.zoom, np.sin(radians) * change.zoom
     centre = np.array([[1, 0, -width / 2], [0, 1, -height / 2], [0, 0, 1]])
     flip = np.diag([-change.stretch if change.flip else change.stretch, 1 / change.stretch, 1])
-    shear = np.array([[1, change.shear, 0], [0, 1, 0], [0, 0, 1]])
+    shear = np.array([[1, change.shear, 0], [change.shear_y, 1, 0], [0, 0, 1]])
     turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
     back = np.array([[1, 0, width / 2 + change.shift_x], [0, 1, height / 2 + change.shift_y], [0, 0, 1]])
     return np.asarray(back @ turn @ shear @ flip @ centre)
@@ -143,6 +155,9 @@ def apply_to_image(image: Grey, change: Change) -> Grey:
     moved = cv2.warpAffine(image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR)
     if change.blur > 0:
         moved = cv2.GaussianBlur(moved, (0, 0), change.blur)
+    if change.sharpening:
+        detail = moved.astype(np.float32) - cv2.GaussianBlur(moved, (0, 0), 1)
+        moved = np.clip(np.rint(moved + change.sharpening * detail), 0, 255)
     moved = _regraded(np.asarray(moved, np.uint8), change)
     if change.speckle > 0:
         moved = _speckled(moved, change)
@@ -155,13 +170,16 @@ def apply_to_image(image: Grey, change: Change) -> Grey:
 
 
 def _regraded(image: Grey, change: Change) -> Grey:
-    if change.contrast == 1 and change.brightness == 0 and change.gamma == 1:
+    whole = (change.contrast, change.brightness, change.gamma, change.gain, change.step, change.inverted_from)
+    if whole == (1, 0, 1, 1, 1, 256):
         return image
     levels = np.arange(256, dtype=np.float64)
     if change.gamma != 1:
         levels = 255 * (levels / 255) ** change.gamma
     mean = float(image.mean())
     table = (levels - mean) * change.contrast + mean + 255 * change.brightness
+    table = np.rint(table * change.gain) // change.step * change.step
+    table = np.where(levels >= change.inverted_from, 255 - table, table)
     table[0] = 0  # the black around the sector stays black
     return np.asarray(cv2.LUT(image, np.clip(np.rint(table), 0, 255).astype(np.uint8)))
 

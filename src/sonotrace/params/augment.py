@@ -9,6 +9,7 @@ from sonotrace.params.section import Fraction, Section, Seed
 
 class AugmentOne(Section):
     copies: Annotated[int, Field(ge=0, le=100)]
+    policy: Literal["limits", "trivial"]
     seed: Seed
     rotation: Annotated[list[Annotated[float, Field(ge=0, le=180)]], Field(min_length=2, max_length=2)]
     shift: Annotated[float, Field(ge=0, le=0.5)]
@@ -24,7 +25,6 @@ class AugmentOne(Section):
     blank: Fraction
     border: Annotated[float, Field(ge=0, le=0.5)]
     share: Fraction
-    at_once: Literal["all", "one"]
     min_visible: Fraction
 
     @model_validator(mode="after")
