@@ -71,7 +71,7 @@ def _failing(error, monkeypatch, capsys):
 
     monkeypatch.delenv("SONOTRACE_DEBUG", raising=False)
     monkeypatch.setattr(cli, "app", fail)
-    monkeypatch.setattr(cli.environment, "isolate", lambda: None)
+    monkeypatch.setattr(cli.environment, "isolate", lambda **_: None)
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert caught.value.code == 1

@@ -74,6 +74,16 @@ def test_a_turned_byte_in_the_lock_is_found(checkout: Checkout) -> None:
     assert "verified: every file" in checkout.run("sonotrace", "verify")
 
 
+def test_a_lock_that_cannot_be_read_is_found_and_left_as_it_is(checkout: Checkout) -> None:
+    path = checkout.path / "dvc.lock"
+    whole = path.read_bytes()
+    damaged = whole.replace(b"  md5: ", b"  md5! ", 1)
+    path.write_bytes(damaged)
+    assert "dvc.lock: cannot be read; restore it with git" in checkout.run("sonotrace", "verify", fails=True)
+    assert path.read_bytes() == damaged
+    path.write_bytes(whole)
+
+
 def test_missing_and_extra_files_and_changed_parameters_are_named(checkout: Checkout) -> None:
     image = min((checkout.path / "data/planes/pull/images").rglob("*.png"))
     kept = image.read_bytes()

@@ -46,7 +46,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # a name that is not UTF-8 is printed, as \udcfc, and stops nothing
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    environment.isolate()
+    environment.isolate(mends=sys.argv[1:2] != ["verify"])  # which reports a damaged dvc.lock, and mends nothing
     try:
         app()
     except Exception as error:

@@ -24,13 +24,14 @@ SPINS = "10000"
 """How often an idle thread of PyTorch looks for work before it sleeps: with 0 a training alone takes a third longer."""
 
 
-def isolate() -> None:
+def isolate(*, mends: bool = False) -> None:
     """Set the variables that keep third-party libraries quiet, offline and inside the checkout.
 
-    Outside a checkout a temporary folder takes the place of `STATE`. Raises SonotraceError where the
+    Outside a checkout a temporary folder takes the place of `STATE`. With `mends`, what a killed run left half
+    written is mended (`recovery`). Raises SonotraceError where the
     checkout's state belongs to another user.
     """
-    state = _state()
+    state = _state(mends)
     for name in ("keras", "matplotlib", "ultralytics", "torch"):
         (state / name).mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -50,9 +51,14 @@ def isolate() -> None:
 
 
 @cache
-def _state() -> Path:
+def _state(mends: bool) -> Path:
     if Path("params.yaml").exists():
-        return prepare(Path.cwd()) if Path(".dvc").is_dir() else STATE.resolve()
+        return prepare(Path.cwd(), mends) if Path(".dvc").is_dir() else STATE.resolve()
+    return _temporary()
+
+
+@cache
+def _temporary() -> Path:
     state = Path(tempfile.mkdtemp(prefix="sonotrace-"))
     atexit.register(shutil.rmtree, state, ignore_errors=True)
     return state

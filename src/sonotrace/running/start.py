@@ -13,8 +13,10 @@ from pathlib import Path
 ENGINES = ("dvc", "snakemake")
 
 
-def prepare(top: Path) -> Path:
+def prepare(top: Path, mends: bool = True) -> Path:
     """Make the checkout's state private, mend what a kill left, and point DVC there; return the folder of state.
+
+    Without `mends`, nothing in the checkout changes but its state.
 
     Raises SonotraceError where the state belongs to somebody else.
     """
@@ -22,7 +24,7 @@ def prepare(top: Path) -> Path:
     from sonotrace.running.recovery import recover
 
     state = private_state(top)
-    for line in recover(top, state):
+    for line in recover(top, state) if mends else ():
         print(f"note: {line}", file=sys.stderr)
     os.environ.setdefault("DVC_SITE_CACHE_DIR", str(state / "dvc"))
     _name_the_user()
