@@ -106,6 +106,8 @@ def _doubted(audit: Path) -> list[list[_Doubt] | None]:
 def _errors(
     data_set: str, kind: Kind, params: Params, split: pd.DataFrame, boxes: pd.DataFrame
 ) -> Iterator[list[_Doubt] | None]:
+    if not kind.training:  # no model learns such labels, so none of its answers can be an error
+        return
     if kind.has_boxes:
         path = folder(data_set, "evaluate") / "predictions.csv"
         yield _wrong_boxes(path, split, boxes, params.evaluate[data_set].model_dump()) if path.is_file() else None

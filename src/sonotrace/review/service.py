@@ -75,13 +75,15 @@ def service(
     @app.get(f"/{secret}/cases")
     async def listed() -> dict[str, object]:
         known = Corrections(data_set, kind, table)
+        rows = [row for case in queue if (row := known.about(case.sha256))]
+        made = {row.sha256: _made(row).model_dump() for row in rows}
         return {
             "data_set": data_set,
             "reviewer": reviewer,
             "table": table.as_posix(),
             "choices": offered,
             "left_out": LEFT_OUT,
-            "cases": [asdict(case) | {"decision": _made(known.about(case.sha256))} for case in queue],
+            "cases": [asdict(case) | {"decision": made.get(case.sha256)} for case in queue],
         }
 
     @app.get(f"/{secret}/image/{{sha256}}", response_class=Response)
@@ -109,7 +111,7 @@ def service(
                 " ".join(decision.note.split()),
             )
             decide(made, kind, table)
-        return Made(new=made.new, outcome=made.outcome, review=made.review, note=made.note)
+        return _made(made)
 
     @app.delete(f"/{secret}/decision/{{sha256}}")
     async def delete(sha256: Sha256) -> dict[str, str]:
@@ -136,5 +138,5 @@ def service(
     return app
 
 
-def _made(row: Correction | None) -> dict[str, str] | None:
-    return Made(new=row.new, outcome=row.outcome, review=row.review, note=row.note).model_dump() if row else None
+def _made(row: Correction) -> Made:
+    return Made(new=row.new, outcome=row.outcome, review=row.review, note=row.note)
