@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import folded as folded_run
+import folded_boxes
 import pytest
 import recorded_run
 import yaml
@@ -52,18 +53,26 @@ def recorded(tmp_path):
     return recorded_run.make(tmp_path / "recorded")
 
 
-@pytest.fixture(scope="session")
-def folded(tmp_path_factory):
-    """Return a folder in which the folds of a small data set were trained (`folded`); leave it alone.
-
-    All test processes share it; the one that needs it first makes it.
-    """
+def _made_once(tmp_path_factory, name, make):
+    """Return a folder that `make` filled; all test processes share it, the one that needs it first makes it."""
     top = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         top = top.parent
-    with (top / "folded.lock").open("w") as lock:
+    with (top / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (top / "folded.ready").exists():
-            folded_run.train(top / "folded")
-            (top / "folded.ready").touch()
-    return top / "folded"
+        if not (top / f"{name}.ready").exists():
+            make(top / name)
+            (top / f"{name}.ready").touch()
+    return top / name
+
+
+@pytest.fixture(scope="session")
+def folded(tmp_path_factory):
+    """Return a folder in which the folds of a small data set were trained (`folded`); leave it alone."""
+    return _made_once(tmp_path_factory, "folded", folded_run.train)
+
+
+@pytest.fixture(scope="session")
+def folded_structures(tmp_path_factory):
+    """Return a folder in which detectors were trained on the folds of a small data set; leave it alone."""
+    return _made_once(tmp_path_factory, "folded_structures", folded_boxes.train)

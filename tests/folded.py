@@ -18,7 +18,7 @@ from sonotrace.tables import image_table
 WRONG = {7: "femur", 20: "brain", 33: "abdomen"}
 """Image -> the label it has in vain."""
 SETTINGS = {
-    "folds": {"data_sets": ["planes"], "numbers": [1, 2], "seeds": [1]},
+    "folds": {"data_sets": ["planes"], "box_data_sets": [], "numbers": [1, 2], "seeds": [1]},
     "prepare.planes": {"width": 32, "height": 32},
     "train_cnn.planes": {"batch": 8, "threads": 1, "architecture": "published", "epochs": 6, "learning_rate": 0.001},
 }

@@ -81,7 +81,13 @@ def _has_code(module):
     return any(not isinstance(node, ast.Expr) for node in ast.parse(MODULES[module].read_text()).body)
 
 
-OF_FOLDS = {"train_cnn_fold": ["planes-1-1", "planes-2-1"], "train_ensemble": ["planes"], "train_distilled": ["planes"]}
+OF_FOLDS = {
+    "train_cnn_fold": ["planes-1-1", "planes-2-1"],
+    "train_ensemble": ["planes"],
+    "train_distilled": ["planes"],
+    "train_yolo_fold": ["structures-1-1", "structures-2-1"],
+    "evaluate_folds": ["structures"],
+}
 """Stages that the section `folds` asks for -> what they run for in these tests."""
 GATHERING = {"gather": "evaluate", "gather_scope": "evaluate_scope"}
 """Stages without a section of their own -> the section whose data sets they run for."""
@@ -91,15 +97,15 @@ WHOLE = ("report",)
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
-    """Return name -> stage, with two folds of the planes; as shipped there are none."""
+    """Return name -> stage, with two folds of both data sets; as shipped there are none."""
     found = {stage.addressing: stage for stage in Repo(str(ROOT)).index.stages if stage.cmd}
     assert len(found) == 19
     top = tmp_path_factory.mktemp("graph")
     shutil.copyfile(ROOT / "dvc.yaml", top / "dvc.yaml")
-    folds = {"data_sets": ["planes"], "numbers": [1, 2], "seeds": [1]}
+    folds = {"data_sets": ["planes"], "box_data_sets": ["structures"], "numbers": [1, 2], "seeds": [1]}
     (top / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"folds": folds}))
     found = {stage.name: stage for stage in Repo.init(str(top), no_scm=True).index.stages if stage.cmd}
-    assert len(found) == 23
+    assert len(found) == 26
     return found
 
 
@@ -169,6 +175,7 @@ def test_every_stage_depends_on_its_own_parameters(stages, name):
     keys = [key for dep in stages[name].deps if isinstance(dep, ParamsDependency) for key in dep.params]
     stage = name.partition("@")[0]
     own = {"train_cnn_fold": "folds.numbers", "train_ensemble": "folds", "train_distilled": "train_cnn.planes"}
+    own |= {"train_yolo_fold": "folds.numbers", "evaluate_folds": "folds"}
     own |= dict.fromkeys(GATHERING, "report.patients")
     assert own.get(stage, name.replace("@", ".")) in keys
 
@@ -211,6 +218,12 @@ def test_one_name_runs_through_the_files_of_a_stage():
     assert sorted(stages) == sorted(path.stem[5:] for path in (ROOT / "tests" / "stages").glob("test_*.py"))
 
 
+def _data_sets(stage):
+    if stage in OF_FOLDS:
+        return [OF_FOLDS[stage][0].partition("-")[0]]
+    return ["planes"] if stage in WHOLE else PARAMS[GATHERING.get(stage, stage)]
+
+
 def test_the_table_of_artifacts_lists_each_output_with_its_stage(stages):
     with (ROOT / "workflow" / "artifacts.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -219,7 +232,7 @@ def test_the_table_of_artifacts_lists_each_output_with_its_stage(stages):
         (row["stage"].format(data_set=data_set, run=run), row["artifact"].format(data_set=data_set, run=run))
         for row in rows
         for stage in [row["stage"].partition("@")[0]]
-        for data_set in (["planes"] if stage in (*OF_FOLDS, *WHOLE) else PARAMS[GATHERING.get(stage, stage)])
+        for data_set in _data_sets(stage)
         for run in (["1-1", "2-1"] if "{run}" in row["artifact"] else [""])
     ]
     assert len(listed) == len(set(listed))

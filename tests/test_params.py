@@ -277,6 +277,8 @@ def test_a_data_set_may_be_called_what_the_schema_library_calls_a_method(tmp_pat
         ("folds.by", "clinic", "folds.by is 'clinic': input should be 'patient', 'scanner' or 'site'"),
         ("folds.seeds", [1, 1], "folds.seeds: each once, not [1, 1]"),
         ("folds.data_sets", ["structures"], "folds.data_sets: structures has no part in train_cnn"),
+        ("folds.box_data_sets", ["planes"], "folds.box_data_sets: planes has no part in train_yolo"),
+        ("folds.box_data_sets", ["structures", "structures"], "folds.box_data_sets: each once, not"),
         ("train_cnn.planes.weights", "imagenet", "train_cnn.planes.weights: there are none from imagenet for residual"),
         ("train_cnn.planes.weights", "there.h5", "train_cnn.planes.weights: use none, imagenet or a .keras file, not"),
         ("train_cnn.planes.weights", "a.keras", "train_cnn.planes.weights_sha256: state the sha256 of a.keras"),

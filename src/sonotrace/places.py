@@ -23,9 +23,9 @@ def fold_predictions(data_set: str, fold: int, seed: int) -> Path:
     return folder(data_set, "folds") / f"{fold}-{seed}" / "predictions.csv"
 
 
-def fold_model(data_set: str, fold: int, seed: int) -> Path:
-    """Return the model of a fold."""
-    return Path("models") / "folds" / data_set / f"{fold}-{seed}.keras"
+def fold_model(data_set: str, fold: int, seed: int, ending: str = ".keras") -> Path:
+    """Return the model of a fold; `ending` is that of the models of its kind."""
+    return Path("models") / "folds" / data_set / f"{fold}-{seed}{ending}"
 
 
 def onnx_model(data_set: str) -> Path:

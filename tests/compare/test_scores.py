@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from states import EVALUATION, PARAMETERS, noisy, row, rows, tables
@@ -274,6 +275,27 @@ def test_boxes_of_images_prepared_at_another_size_score_the_same(project):
     assert _scores(score, 0) == pytest.approx(_scores(score, 1), nan_ok=True)
     unmoved, _ = _pair(project, fitted, _heads(1))
     assert _scores(unmoved, 0)["map50"] < _scores(unmoved, 1)["map50"]
+
+
+def _with_folds_of_heads(seeds):
+    """Make the tables of a state whose folds' detectors, one for each seed, were asked about twelve heads."""
+    found = [tables("structures", _heads(seed))["data/structures/evaluate/predictions.csv"] for seed in seeds]
+    asked = [table.assign(fold=1, seed=at) for at, table in enumerate(found, 1)]
+    learnt = [image | {"side": "train"} for image in _heads(1)]
+    together = pd.concat(asked, ignore_index=True)
+    return tables("structures", learnt) | {"data/structures/evaluate_folds/predictions.csv": together}
+
+
+def test_detectors_of_folds_are_paired_by_those_of_the_first_seed(project):
+    for name, seeds in (("a", (1, 3)), ("b", (2, 1))):
+        project.state(name, _with_folds_of_heads(seeds), parameters=PARAMETERS)
+    folds = _compared(project)[1]["structures"].scores.folds
+    assert (folds.images, folds.patients) == (12, 6)
+    expected = _pair(project, _heads(1), _heads(2))[0]
+    for model, side in enumerate("ab"):
+        of_test = _scores(expected, model)
+        for name in ("map50", "map50_95", "recall_at_1_false_box"):
+            assert getattr(folds.scores[name], side) == pytest.approx(of_test[name], abs=1e-4)
 
 
 def test_a_head_that_one_model_was_trained_on_is_not_common(project):

@@ -14,7 +14,7 @@ import reported
 import yaml
 
 from sonotrace.images.grey import write_png
-from sonotrace.report.words import figure
+from sonotrace.report.words import figure, structure
 from sonotrace.running.outputs import write_csv
 from sonotrace.tables import read_table
 
@@ -100,6 +100,18 @@ def test_folds_changes_cohorts_and_quarantine_are_there(page):
     assert page.count("damaged or cut short") == 4
     assert "1 of withdrawn patients left out" in page
     assert "<code>train_cnn.planes.epochs</code><small>passes over the training images" in page
+
+
+def test_how_tight_boxes_are_stands_beside_their_scores(page, checkout):
+    found = json.loads((checkout / "metrics/structures_localisation.json").read_text())
+    part = page[page.index("How tight, and how far off") :]
+    part = part[: part.index("</details>")]
+    for name in ("all", "CSP", "MIDLINE_FALX"):
+        row = part[part.index(f'<th scope="row">{structure(name)}</th>') :]
+        row = row[: row.index("</tr>")]
+        for values in (found["ap_by_iou"]["0.75"], found["recall_by_false_boxes"]["1"], found["distance_px"]):
+            assert f"{values[name]['value']:.3f}" in row or f"{100 * values[name]['value']:.1f}" in row
+    assert "How many false boxes does it cost to find them?" in page
 
 
 @pytest.mark.parametrize("data_sets", [("planes",), ("structures",), ("planes", "abroad"), ("planes", "strange")])

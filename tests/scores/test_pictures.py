@@ -31,6 +31,17 @@ def test_a_confusion_matrix_counts_each_pair_in_its_own_cell():
     assert {"brain", "femur", "actual", "predicted"} <= set(texts)
 
 
+def test_a_free_response_curve_goes_to_four_false_boxes():
+    table = pd.DataFrame({"class": ["all", "all"], "false_boxes": [1.0, 4.0], "recall": [0.5, 1.0]})
+    picture = draw("free_response", table, "structures")
+    (((first, up), (last, top)),) = _lines(picture)
+    assert {"4", "false boxes an image, of all structures"} <= set(_texts(picture))
+    (frame,) = (one for one in _read(picture).iter(f"{SVG}rect") if one.get("fill") == "none")
+    left, width, height = (float(frame.get(key)) for key in ("x", "width", "height"))
+    assert (last, first) == (left + width, left + width / 4)
+    assert up - top == height / 2
+
+
 @pytest.mark.parametrize("name", CURVES)
 def test_each_class_has_a_line_of_its_own(name):
     _, x, y = CURVES[name]

@@ -116,7 +116,12 @@ def test_average_precision_agrees_with_ultralytics(seed):
         found = boxes[chosen] + random.normal(0, 3, (len(chosen), 4))
         predicted = np.where(random.random(len(chosen)) < 0.8, truth[chosen], random.integers(0, 3, len(chosen)))
         images.append(match(predicted, random.random(len(chosen)), found, truth, boxes))
-    whole = Matched(*(np.concatenate([getattr(image, name) for image in images]) for name in Matched.__annotations__))
+    whole = Matched(
+        *(
+            np.concatenate([getattr(image, name) for image in images])
+            for name in ("predicted", "confidence", "hits", "truth", "places", "true_places", "taken")
+        )
+    )
     assume(len(whole.truth) and len(whole.predicted))
     ap, classes = ap_per_class(whole.hits, whole.confidence, whole.predicted, whole.truth)[5:7]
     found = scores(images, STRUCTURES, 0.25)

@@ -25,6 +25,7 @@ ROWS = {
         "false_positive_rate": [0.1, 0.2, 0.1],
         "true_positive_rate": [0.8, 0.9, 0.7],
     },
+    "free_response": {"class": ["a", "a", "b"], "false_boxes": [0, 2.5, 1], "recall": [0.1, 0.9, 0.5]},
     "by_epoch": {"step": [0, 1]},
     "by_revision": {"coverage": [0.5, 1], "error": [0, 0.1]},
     "reliability": {"bin": [9, 15], "mean_confidence": [0.6, 0.97], "accuracy": [0.5, 1], "n": [2, 9]},

@@ -72,6 +72,20 @@ def train_yolo(data_set: DataSet) -> None:
     run("train_yolo", data_set)
 
 
+def train_yolo_fold(
+    data_set: DataSet,
+    fold: Annotated[int, typer.Argument(help="The fold of patients to leave out, from 1.")],
+    seed: Annotated[int, typer.Argument(help="Of the training, in place of train_yolo's.")],
+) -> None:
+    """Train the structure detector without one fold of patients."""
+    run("train_yolo_fold", data_set, fold, seed)
+
+
+def evaluate_folds(data_set: DataSet) -> None:
+    """Measure a detector on all patients, each by the net of the fold that has not seen them."""
+    run("evaluate_folds", data_set)
+
+
 def evaluate(data_set: DataSet, allow_unknown: AllowUnknown = False) -> None:
     """Measure a model on the test side, with intervals by patient."""
     _measure("evaluate", data_set, allow_unknown)
@@ -117,6 +131,7 @@ def _measure(stage: str, data_set: str, allow_unknown: bool) -> None:
 
 STAGES = (
     *(pull, validate, split, prepare, augment, train_cnn, train_cnn_fold, train_ensemble, train_distilled),
-    *(train_yolo, evaluate, evaluate_scope, export_onnx, gather, gather_scope, report),
+    *(train_yolo, train_yolo_fold, evaluate_folds, evaluate, evaluate_scope, export_onnx),
+    *(gather, gather_scope, report),
 )
 """In running order."""

@@ -109,14 +109,23 @@ def _on_test(data_set: str, kind: Kind, one: Revision, other: Revision, table: p
 
 def _on_folds(data_set: str, kind: Kind, one: Revision, other: Revision, table: pd.DataFrame | None) -> Common | None:
     """Score what the folds' models of both states say of the patients that they have not seen."""
-    path = (folder(data_set, "ensemble") / "predictions.csv").as_posix()
+    path = (folder(data_set, "evaluate_folds" if kind.has_boxes else "ensemble") / "predictions.csv").as_posix()
     if table is None or not (one.makes(path) and other.makes(path)):
         return None
     first, second = one.table(path), other.table(path)
     if first is None or second is None:
         return None
-    models = [Model(data_set, state, _out_of_fold(found)) for state, found in ((one, first), (other, second))]
+    read = _of_first_seed if kind.has_boxes else _out_of_fold
+    models = [Model(data_set, state, read(found)) for state, found in ((one, first), (other, second))]
+    if kind.has_boxes:
+        table = table[(table["side_before"] != "test") & (table["side_after"] != "test")]
     return _common(kind, table, *models)
+
+
+def _of_first_seed(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the boxes that the folds' nets of the first seed find."""
+    seeds = found["seed"].astype(int)
+    return found[seeds == seeds.min()].drop(columns=["fold", "seed"]).reset_index(drop=True)
 
 
 def _out_of_fold(found: pd.DataFrame) -> pd.DataFrame:

@@ -205,6 +205,13 @@ def _scores(facts: Facts) -> Iterator[str]:
                 f"{one.folds.patients} patients):"
             )
             yield table(["score", "value", "95 % interval"], rows)
+        if one.localisation:
+            columns = [words.meaning(score.name).label for score in one.localisation[0].scores]
+            yield "How tight the boxes are, and how far off their middles, in px of the images as they were pulled:"
+            yield table(
+                ["structure", "boxes", *columns],
+                [[group.name, str(group.n), *map(with_interval, group.scores)] for group in one.localisation],
+            )
         if one.changes:
             columns = [words.meaning(score.name).label for score in one.changes[0].scores]
             yield "On changed images (docs/robustness.md):"
@@ -213,7 +220,10 @@ def _scores(facts: Facts) -> Iterator[str]:
             )
         yield source(
             facts,
-            *(f"metrics/{one.name}{ending}.json" for ending in ("_detail", "_groups", "_folds_detail", "_robustness")),
+            *(
+                f"metrics/{one.name}{ending}.json"
+                for ending in ("_detail", "_groups", "_folds_detail", "_localisation", "_robustness")
+            ),
         )
 
 

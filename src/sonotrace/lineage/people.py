@@ -178,10 +178,11 @@ def _dealt(rows: Rows | tuple[()], column: str, names: set[str]) -> Dealt:
 def _learned(step: Step, sides: set[str], dealt: Dealt) -> set[str]:
     """Return what a model is to those sides: folds are dealt from train and val alike, and one of them is held out."""
     stage, _, item = step.stage.partition("@")
-    if stage not in ("train_cnn_fold", "train_ensemble", "train_distilled") or not sides & {"train", "val"}:
+    of_fold = stage in ("train_cnn_fold", "train_yolo_fold")
+    if not (of_fold or stage in ("train_ensemble", "train_distilled")) or not sides & {"train", "val"}:
         return sides
     own = "train"
-    if stage == "train_cnn_fold":
+    if of_fold:
         data_set, fold, _ = item.split("-")
         parameters = flat(step.parameters)
         count, salt = len(parameters["folds.numbers"]), str(parameters[f"split.{data_set}.salt"])

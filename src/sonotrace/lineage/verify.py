@@ -13,13 +13,14 @@ import yaml
 
 from sonotrace import scores
 from sonotrace.errors import SonotraceError
+from sonotrace.images.preparation import Preparation
 from sonotrace.params import load
 from sonotrace.places import METRICS, folder
 from sonotrace.records.history import LOCK, History, folder_md5
 from sonotrace.records.lock import Link, Step, data_sets, flat, read
 from sonotrace.records.store import Store, md5_of
 from sonotrace.running.parallel import in_order
-from sonotrace.scores import groups, robustness
+from sonotrace.scores import groups, localisation, robustness
 from sonotrace.scores.report import files
 from sonotrace.tables import read_table
 
@@ -129,6 +130,8 @@ def _metrics(data_set: str) -> Iterator[str]:
         again = files(*scores.of(kind).metrics(predictions, test, boxes, evaluation))
         if stage == "evaluate":
             again["_groups"] = groups.by_group(kind, predictions, test, boxes, evaluation)
+            prepared = Preparation.from_mapping(params.prepare[data_set].model_dump())
+            again["_localisation"] = localisation.localisation(predictions, test, boxes, prepared, evaluation)
             changed = read_table(folder(data_set, stage) / "anatomy" / "changed.csv")
             again["_robustness"] = robustness.by_change(kind, predictions, changed, evaluation)
     except (SonotraceError, ValueError, KeyError) as error:

@@ -1,9 +1,11 @@
 """Train a structure detector with Ultralytics' own training, in a folder laid out as it reads one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sonotrace.errors import SonotraceError
@@ -27,11 +29,13 @@ class Trained:
     checkpoint: Path
     """Of the epoch that was kept, in the folder that the training worked in."""
     validation: dict[str, float]
-    """Score -> value on the validation images, of that epoch."""
+    """Score -> value on the validation images, of that epoch; empty where none was chosen."""
 
 
-def lay_out(data_set: str, table: pd.DataFrame, work: Path, preparation: PrepareOne) -> tuple[Path, int]:
-    """Lay the train and val sides out as Ultralytics reads them; return the card and the train count.
+def lay_out(
+    data_set: str, train: Sequence[str], val: Sequence[str], work: Path, preparation: PrepareOne
+) -> tuple[Path, int]:
+    """Lay the images of both sides out as Ultralytics reads them; return the card and the train count.
 
     Files are named by number, an image's copies by its number and their page: whatever images are called, no
     file can be written through the link of another. Prepared images are links, since Ultralytics writes caches
@@ -40,10 +44,10 @@ def lay_out(data_set: str, table: pd.DataFrame, work: Path, preparation: Prepare
     """
     prepare, augment = folder(data_set, "prepare"), folder(data_set, "augment")
     copies = read_table(augment / "copies.csv").groupby("image")["copy"].apply(list).to_dict()
-    sides = {side: sorted(table[table["side"] == side]["image"]) for side in ("train", "val")}
-    if not sides["train"] or not sides["val"]:
+    sides = {"train": sorted(train), "val": sorted(val)}
+    if not train or not val:
         raise SonotraceError(
-            f"{data_set}: {len(sides['train'])} training and {len(sides['val'])} validation images; bring more "
+            f"{data_set}: {len(train)} training and {len(val)} validation images; bring more "
             f"subjects or change split.{data_set}.salt"
         )
     own = label_lines(read_table(prepare / "boxes.csv"), preparation)
@@ -76,8 +80,11 @@ def label_lines(boxes: pd.DataFrame, preparation: PrepareOne) -> dict[str, str]:
     return lines
 
 
-def train(data_set: str, params: TrainYolo, net: Path, card: Path, images: int, log: Any) -> Trained:
-    """Run Ultralytics' own training of the net in the file `net`, beside the card; keep the best epoch."""
+def train(data_set: str, params: TrainYolo, net: Path, card: Path, images: int, log: Any | None) -> Trained:
+    """Run Ultralytics' own training of the net in the file `net`, beside the card.
+
+    With a `log` of epochs it keeps the one that validates best; without, the last one, and nothing is validated.
+    """
     work = card.parent
     with native_noise_hidden():
         import torch
@@ -91,7 +98,10 @@ def train(data_set: str, params: TrainYolo, net: Path, card: Path, images: int, 
     validation: dict[str, float] = {}
     with bar("train_yolo", batches) as advance:
         model.add_callback("on_train_batch_end", lambda _: advance(1))
-        model.add_callback("on_fit_epoch_end", lambda trainer: _report(trainer, log, params.epochs, validation))
+        if log is None:
+            model.add_callback("on_fit_epoch_end", lambda trainer: _say_epoch(trainer, params.epochs))
+        else:
+            model.add_callback("on_fit_epoch_end", lambda trainer: _report(trainer, log, params.epochs, validation))
         model.train(
             data=str(card),
             epochs=params.epochs,
@@ -107,13 +117,21 @@ def train(data_set: str, params: TrainYolo, net: Path, card: Path, images: int, 
             device=device,
             amp=params.mixed_precision,
             workers=0 if device == "cpu" else params.threads,
+            val=log is not None,
             patience=params.epochs,
             project=str(work),
             name="run",
             plots=False,
             verbose=False,
         )
-    return Trained(work / "run" / "weights" / "best.pt", validation)
+    kept = "last" if log is None else "best"
+    return Trained(work / "run" / "weights" / f"{kept}.pt", validation)
+
+
+def _say_epoch(trainer: Any, epochs: int) -> None:
+    if trainer.epoch + 1 <= epochs:
+        loss = float(np.sum([float(value) for value in trainer.label_loss_items(trainer.tloss).values()]))
+        say(f"train_yolo: epoch {trainer.epoch + 1}/{epochs}: loss {loss:.3f}")
 
 
 def _report(trainer: Any, log: Any, epochs: int, validation: dict[str, float]) -> None:

@@ -9,6 +9,7 @@ from sonotrace.params.section import Section, Seed
 
 class Folds(Section):
     data_sets: list[str]
+    box_data_sets: list[str]
     by: Literal["patient", "scanner", "site"]
     numbers: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=100)]
     seeds: Annotated[list[Seed], Field(min_length=1)]
@@ -19,8 +20,10 @@ class Folds(Section):
             raise ValueError(f"numbers: count from 1, such as [1, 2, 3, 4, 5], not {self.numbers}")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: each once, not {self.seeds}")
-        if len(set(self.data_sets)) < len(self.data_sets):
-            raise ValueError(f"data_sets: each once, not {self.data_sets}")
+        for key in ("data_sets", "box_data_sets"):
+            names = getattr(self, key)
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key}: each once, not {names}")
         return self
 
     @property

@@ -22,9 +22,10 @@ def faults(params: Params) -> Iterator[str]:
         yield from _split(params, data_set)
         yield from _evaluate(params, data_set)
         yield from _export(params, data_set)
-    for data_set in params.folds.data_sets:
-        if data_set not in params.train_cnn:
-            yield f"folds.data_sets: {data_set} has no part in train_cnn, so it has no folds; remove it there"
+    for key, training in (("data_sets", "train_cnn"), ("box_data_sets", "train_yolo")):
+        for data_set in getattr(params.folds, key):
+            if data_set not in getattr(params, training):
+                yield f"folds.{key}: {data_set} has no part in {training}, so it has no folds; remove it there"
 
 
 def _split(params: Params, data_set: str) -> Iterator[str]:

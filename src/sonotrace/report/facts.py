@@ -49,8 +49,10 @@ class Folds:
     images: int
     patients: int
     overall: list[Score]
-    spread: dict[str, dict[str, float]]
-    """`by fold` and `by seed` -> its name -> accuracy."""
+    spread: dict[str, dict[str, float | None]]
+    """`by fold` and `by seed` -> its name -> the score `spread_of`."""
+    spread_of: str
+    """accuracy or map50."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class DataSet:
     """The group with the lowest score, as `metrics/<data set>_groups.json` has it."""
     changes: list[Group]
     """Accuracy on changed images (docs/robustness.md); empty where that was not measured."""
+    localisation: list[Group]
+    """How tight, and how far off, the boxes of structures are; empty for planes."""
     as_is: Score | None
     """Accuracy on the images as they are, beside `changes`."""
     folds: Folds | None
@@ -163,13 +167,38 @@ def _data_set(name: str, params: Params) -> DataSet:
             Group(one, robustness["n_images"], _scores(found), robustness["n_patients"])
             for one, found in robustness.get("changes", {}).items()
         ],
+        localisation=list(_localisation(_json(METRICS / f"{name}_localisation.json"), detail.get(kind.per_class, {}))),
         as_is=_score("accuracy", robustness["as_is"]) if "as_is" in robustness else None,
-        folds=_folds(_json(METRICS / f"{name}_folds_detail.json")) if name in params.folds.data_sets else None,
+        folds=_folds(_json(METRICS / f"{name}_folds_detail.json"))
+        if name in (*params.folds.data_sets, *params.folds.box_data_sets)
+        else None,
         validation=_json(METRICS / f"{name}_validation.json"),
         plots={path.stem: _rows(path, ",") for path in sorted((PLOTS / name).glob("*.csv"))},
         curves=list(_curves(name)),
         prepared=params.prepare[name].model_dump(),
     )
+
+
+LOCALISATION = {
+    "ap75": "ap_by_iou/0.75",
+    "recall_at_1_false_box": "recall_by_false_boxes/1",
+    "distance_px": "distance_px",
+    "distance_mm": "distance_mm",
+    "more_than_anatomy": "more_than_anatomy",
+}
+"""Score -> where `metrics/<data set>_localisation.json` has it, for each structure and for all."""
+
+
+def _localisation(found: dict[str, Any], counts: dict[str, Any]) -> Iterator[Group]:
+    for name in ["all", *counts] if found else []:
+        n = sum(one["n"] for one in counts.values()) if name == "all" else counts[name]["n"]
+        scores = []
+        for score, place in LOCALISATION.items():
+            values = found
+            for key in place.split("/"):
+                values = values[key]
+            scores.append(_score(score, values[name]))
+        yield Group(name, n, [one for one in scores if one.name != "distance_mm" or one.value is not None])
 
 
 def _score(name: str, found: dict[str, float | None]) -> Score:
@@ -187,12 +216,10 @@ def _groups(found: dict[str, Any], score: str) -> list[Group]:
 def _folds(detail: dict[str, Any]) -> Folds | None:
     if not detail:
         return None
-    spread = {
-        key.removeprefix("accuracy_").replace("_", " "): detail[key]
-        for key in ("accuracy_by_fold", "accuracy_by_seed")
-        if key in detail
-    }
-    return Folds(detail["n_images"], detail["n_patients"], _scores(detail["overall"]), spread)
+    spread = {key: detail[key] for key in detail if key.endswith(("_by_fold", "_by_seed"))}
+    by = {f"by {key.rpartition('_')[2]}": values for key, values in spread.items()}
+    score = next((key.rpartition("_by_")[0] for key in spread), "")
+    return Folds(detail["n_images"], detail["n_patients"], _scores(detail["overall"]), by, score)
 
 
 def _curves(data_set: str) -> Iterator[Curves]:
@@ -212,8 +239,10 @@ def _files(data_set: DataSet) -> Iterator[File]:
     """Yield the metrics and plots of a data set, with the stages that write them."""
     name = data_set.name
     evaluated, trained = f"{data_set.stage}@{name}", f"{data_set.kind.training}@{name}"
-    endings = dict.fromkeys(("", "_low", "_high", "_detail", "_groups", "_robustness"), evaluated)
-    endings |= dict.fromkeys(("_folds", "_folds_detail"), f"train_ensemble@{name}") if data_set.folds else {}
+    endings = dict.fromkeys(("", "_low", "_high", "_detail", "_groups", "_localisation", "_robustness"), evaluated)
+    if data_set.folds:
+        pooled = "evaluate_folds" if data_set.kind.has_boxes else "train_ensemble"
+        endings |= dict.fromkeys(("_folds", "_folds_detail", "_folds_localisation"), f"{pooled}@{name}")
     endings |= {"_validation": trained} if data_set.is_learned else {}
     for ending, stage in endings.items():
         path = METRICS / f"{name}{ending}.json"

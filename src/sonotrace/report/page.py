@@ -146,6 +146,13 @@ def _plots(one: DataSet) -> list[Chart]:
         top = charts.above(max(0.01, *(error for _, error in points)))
         svg = charts.lines(title, [Line("", points)], "share of images kept", "errors among them", y_range=(0, top))
         made.append(Chart(title, svg, [], place, "Further left, fewer images are answered, the surest ones."))
+    if rows := one.plots.get("free_response"):
+        drawn = _by_class(rows, "false_boxes", "recall")
+        title = "How many false boxes does it cost to find them?"
+        most = charts.above(max(1.0, *(x for line in drawn for x, _ in line.points)))
+        svg = charts.lines(title, drawn, "false boxes an image, of all structures", "share found", x_range=(0, most))
+        says = "Further right, boxes of less confidence count too."
+        made.append(Chart(title, svg, [line.name for line in drawn], place, says))
     for name, title, x, y in CURVES:
         if rows := one.plots.get(name):
             drawn = _by_class(rows, x, y)

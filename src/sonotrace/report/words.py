@@ -38,6 +38,15 @@ MEANINGS = {
     "map50_95": Meaning("mAP at IoU 0.5 to 0.95", "mean average precision, up to nearly exact overlap"),
     "ap50": Meaning("AP at IoU 0.5", "average precision, generous overlap"),
     "ap50_95": Meaning("AP at IoU 0.5 to 0.95", "average precision, up to nearly exact overlap"),
+    "ap75": Meaning("AP at IoU 0.75", "average precision, close overlap"),
+    "recall_at_1_false_box": Meaning(
+        "Recall at one false box", "share of what is there that is found with one false box an image on average"
+    ),
+    "distance_px": Meaning("Distance, px", "median distance of the boxes' middles, px of the image as pulled", True, 0),
+    "distance_mm": Meaning("Distance, mm", "the same in mm, of images whose pixel size is known", True, 0),
+    "more_than_anatomy": Meaning(
+        "Too many", "share of images with more boxes of the structure than a head has", lower_is_better=True
+    ),
     "accepted_in_scope": Meaning("In scope, given a class", "share of images in scope that are not refused"),
     "fpr95": Meaning("Let in at 95 %", "share let in by a limit that keeps 95 % of the images in scope", True),
     "accepted": Meaning("Let in", "share of the images out of scope that are given a class", lower_is_better=True),
@@ -65,7 +74,7 @@ def percent(value: float, digits: int = 0) -> str:
 
 SHARES = (
     *("accuracy", "balanced_accuracy", "precision", "recall", "in_scope", "error_at_90_coverage", "accepted"),
-    *("accepted_in_scope", "fpr95", "other", "difference"),
+    *("accepted_in_scope", "fpr95", "other", "difference", "recall_at_1_false_box", "more_than_anatomy"),
 )
 """Scores that are written as percentages."""
 

@@ -119,9 +119,10 @@ def _record(path: Path) -> dict[str, Any]:
 def _made(stage: str) -> list[Path]:
     """Return the files by which a run can be told: a training's model, the page, or the tables of another stage."""
     kind, _, item = stage.partition("@")
-    if kind == "train_cnn_fold":
+    if kind in ("train_cnn_fold", "train_yolo_fold"):
         data_set, fold, seed = item.split("-")
-        return [fold_model(data_set, int(fold), int(seed))]
+        ending = ".keras" if kind == "train_cnn_fold" else ".pt"
+        return [fold_model(data_set, int(fold), int(seed), ending)]
     made = {"train_ensemble": ensemble_model, "train_distilled": distilled_model}
     if kind in made:
         return [made[kind](item)]

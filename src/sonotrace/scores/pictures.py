@@ -10,6 +10,8 @@ from xml.sax.saxutils import escape
 import numpy as np
 import pandas as pd
 
+from sonotrace.scores.structures import MOST_FALSE
+
 CURVES = {
     "roc": ("ROC, each class against the rest", "false_positive_rate", "true_positive_rate"),
     "pr": ("precision and recall", "recall", "precision"),
@@ -30,6 +32,8 @@ def draw(name: str, table: pd.DataFrame, data_set: str) -> str:
         return _reliability(table, f"{data_set}: confidence and accuracy of the test images")
     if name == "risk_coverage":
         return _risk_coverage(table, f"{data_set}: errors among the most certain test images")
+    if name == "free_response":
+        return _free_response(table, f"{data_set}: structures found by false boxes an image")
     title, x, y = CURVES[name]
     return _curves(table, f"{data_set}: {title}", x, y)
 
@@ -57,14 +61,25 @@ def _confusion(table: pd.DataFrame, title: str) -> str:
 
 def _curves(table: pd.DataFrame, title: str, x: str, y: str) -> str:
     """Draw the points (class, x, y), both from 0 to 1, as one line per class."""
-    parts = _axes()
+    parts = [*_axes(), *_by_class(table, x, y)]
+    return _picture(parts, title, x.replace("_", " "), y.replace("_", " "), _SIDE, _SIDE)
+
+
+def _free_response(table: pd.DataFrame, title: str) -> str:
+    """Draw the share of the boxes found over the false ones an image, as one line per class."""
+    shares = table.assign(false_boxes=table["false_boxes"] / MOST_FALSE)
+    parts = [*_axes(right=MOST_FALSE), *_by_class(shares, "false_boxes", "recall")]
+    return _picture(parts, title, "false boxes an image, of all structures", "share found", _SIDE, _SIDE)
+
+
+def _by_class(table: pd.DataFrame, x: str, y: str) -> Iterator[str]:
+    """Draw a line per class, and the key to them."""
     for index, (name, points) in enumerate(table.groupby("class", sort=True)):
         colour = _COLOURS[index % len(_COLOURS)]
-        parts.append(_line(_places(points[x], points[y]), colour))
+        yield _line(_places(points[x], points[y]), colour)
         left, top = _LEFT + _SIDE + 16, _TOP + 20 * index
-        parts.append(f'<rect x="{left}" y="{top + 4}" width="12" height="4" fill="{colour}"/>')
-        parts.append(_text(left + 18, top + 10, str(name), "start"))
-    return _picture(parts, title, x.replace("_", " "), y.replace("_", " "), _SIDE, _SIDE)
+        yield f'<rect x="{left}" y="{top + 4}" width="12" height="4" fill="{colour}"/>'
+        yield _text(left + 18, top + 10, str(name), "start")
 
 
 def _reliability(table: pd.DataFrame, title: str) -> str:
@@ -87,13 +102,13 @@ def _risk_coverage(table: pd.DataFrame, title: str) -> str:
     return _picture(parts, title, "coverage", "error", _SIDE, _SIDE)
 
 
-def _axes(top: float = 1.0) -> list[str]:
-    """Return the frame, the grid and its figures: 0 to 1 to the right, 0 to `top` upwards."""
+def _axes(top: float = 1.0, right: float = 1.0) -> list[str]:
+    """Return the frame, the grid and its figures: 0 to `right` to the right, 0 to `top` upwards."""
     parts = [f'<rect x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" fill="none" stroke="#888"/>']
     for tick in np.linspace(0, 1, 5):
         at_x, at_y = _LEFT + tick * _SIDE, _TOP + (1 - tick) * _SIDE
         parts.append(f'<path d="M{at_x:g} {_TOP}v{_SIDE}M{_LEFT} {at_y:g}h{_SIDE}" stroke="#ddd"/>')
-        parts.append(_text(at_x, _TOP + _SIDE + 18, f"{tick:g}"))
+        parts.append(_text(at_x, _TOP + _SIDE + 18, f"{tick * right:.3g}"))
         parts.append(_text(_LEFT - 8, at_y + 4, f"{tick * top:.3g}", "end"))
     return parts
 

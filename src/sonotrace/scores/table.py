@@ -27,11 +27,11 @@ def show() -> None:
             console.print(
                 f"{data_set}: {worst_in_words(_read(METRICS / f'{data_set}_groups.json'))}\n", highlight=False
             )
-        if data_set in params.folds.data_sets:
+        if data_set in (*params.folds.data_sets, *params.folds.box_data_sets):
             detail = _read(METRICS / f"{data_set}_folds_detail.json")
             console.print(_table(f"{data_set}, out of fold", "", detail))
-            for key in ("accuracy_by_fold", "accuracy_by_seed"):
-                spread = ", ".join(f"{name}: {value:.3f}" for name, value in detail[key].items())
+            for key in (key for key in detail if key.endswith(("_by_fold", "_by_seed"))):
+                spread = ", ".join(f"{name}: {_figure(value)}" for name, value in detail[key].items())
                 console.print(f"{data_set}: {key.replace('_', ' ')}: {spread}", highlight=False)
 
 

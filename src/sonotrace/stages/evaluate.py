@@ -4,7 +4,8 @@ Needs a model, `split.csv`, the prepared images and boxes, and `accepted.csv` of
 trained on: where that is another one, nobody may be in both. Leaves `metrics/<data set>.json` (headline
 scores), `metrics/<data set>_low.json` and `_high.json` (the ends of their 95 % intervals),
 `metrics/<data set>_detail.json` (all of it, and per class), `metrics/<data set>_groups.json` (by scanner, site and
-label), `predictions.csv` in `data/<data set>/evaluate`,
+label), `metrics/<data set>_localisation.json` (structures: how tight and how far off boxes are), `predictions.csv`
+in `data/<data set>/evaluate`,
 and curves in `plots/<data set>`, as tables and as pictures. Metrics are computed from the predictions as
 written, so that they can be computed again without the model.
 
@@ -19,6 +20,7 @@ import pandas as pd
 
 from sonotrace import scores
 from sonotrace.errors import SonotraceError
+from sonotrace.images.preparation import Preparation
 from sonotrace.models import changed, occlusion
 from sonotrace.models.use import require_same_preparation, user
 from sonotrace.params import Params, load
@@ -27,7 +29,7 @@ from sonotrace.places import METRICS, PLOTS, folder
 from sonotrace.running import environment
 from sonotrace.running.outputs import building, write_bytes, write_csv, write_json
 from sonotrace.running.progress import say
-from sonotrace.scores import groups, pictures, robustness
+from sonotrace.scores import groups, localisation, pictures, robustness
 from sonotrace.scores.maps import draw
 from sonotrace.scores.report import files
 from sonotrace.tables import CHANGED_COLUMNS, read_table
@@ -58,6 +60,11 @@ def run(data_set: str, model: bytes) -> None:
     grouped = groups.by_group(kind, predictions, test, boxes, params)
     write_json(grouped, METRICS / f"{data_set}_groups.json")
     say(f"evaluate: {data_set}: {groups.worst_in_words(grouped)}")
+    preparation = Preparation.from_mapping(everything.prepare[data_set].model_dump())
+    tight = localisation.localisation(predictions, test, boxes, preparation, params)
+    write_json(tight, METRICS / f"{data_set}_localisation.json")
+    if kind.has_boxes:
+        say(f"evaluate: {data_set}: {localisation.in_words(tight)}")
     with building(PLOTS / data_set) as plots:
         plots.mkdir()
         for name, points in scores.of(kind).plots(predictions, test, boxes).items():

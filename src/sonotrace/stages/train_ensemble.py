@@ -16,7 +16,8 @@ from sonotrace.params import load
 from sonotrace.params.folds import Folds
 from sonotrace.places import METRICS, ensemble_model, fold_model, fold_predictions, folder
 from sonotrace.running import environment
-from sonotrace.running.outputs import remove, write_csv, write_json
+from sonotrace.running.leftovers import clear_others
+from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.running.progress import native_noise_hidden, say
 from sonotrace.scores.planes import metrics
 from sonotrace.tables import read_table
@@ -26,7 +27,7 @@ def run(data_set: str) -> None:
     """Bring the folds of `data_set` together."""
     everything = load()
     folds, kind = everything.folds, everything.kind(data_set)
-    clear_others(data_set, folds)
+    clear_others(data_set, folds.runs, kind.model_ending)
     names = kind.classes(read_table(folder(data_set, "split") / "split.csv")["label"])
     tables = {run: read_table(fold_predictions(data_set, *run)) for run in folds.runs}
     found = together(tables, names)
@@ -60,16 +61,6 @@ def _write_model(data_set: str, folds: Folds, temperature: float) -> None:
     members = [read_keras(path.read_bytes(), path) for path in paths]
     entry = members[0][1] | {"judgement": Judgement(temperature).entry()}
     write_keras(ensemble([model for model, _, _ in members]), entry, ensemble_model(data_set))
-
-
-def clear_others(data_set: str, folds: Folds) -> None:
-    """Remove what earlier runs with other folds or seeds left where those of this run are; DVC has it in its cache."""
-    kept = {fold_model(data_set, *run) for run in folds.runs}
-    kept |= {fold_predictions(data_set, *run).parent for run in folds.runs}
-    for place in (fold_model(data_set, 1, 0).parent, folder(data_set, "folds")):
-        for path in sorted(place.iterdir()):
-            if path not in kept:
-                remove(path)
 
 
 def together(tables: dict[tuple[int, int], pd.DataFrame], names: tuple[str, ...]) -> pd.DataFrame:

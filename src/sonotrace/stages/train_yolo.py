@@ -24,7 +24,8 @@ def run(data_set: str) -> None:
     with scratch(folder(data_set, "train_yolo")) as work:
         net = net_definition(f"train_yolo.{data_set}", params.weights, params.weights_sha256, work)
         table = read_table(folder(data_set, "split") / "split.csv")
-        card, images = yolo.lay_out(data_set, table, work.resolve(), preparation)
+        train, val = (list(table[table["side"] == side]["image"]) for side in ("train", "val"))
+        card, images = yolo.lay_out(data_set, train, val, work.resolve(), preparation)
         start = "from scratch" if params.weights.endswith(".yaml") else "from local weights"
         say(f"train_yolo: {params.weights} {start}, {images} images, {params.epochs} epochs")
         with epoch_log(PLOTS / "train_yolo" / data_set) as log:
