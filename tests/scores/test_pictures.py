@@ -1,5 +1,6 @@
 """Pictures show the numbers of their tables, one line per class, and nothing from elsewhere."""
 
+import itertools
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -40,6 +41,14 @@ def test_a_free_response_curve_goes_to_four_false_boxes():
     left, width, height = (float(frame.get(key)) for key in ("x", "width", "height"))
     assert (last, first) == (left + width, left + width / 4)
     assert up - top == height / 2
+
+
+def test_a_corner_stays_where_its_point_is_repeated():
+    points = [(0, 0.5), (0.5, 0.5), (1, 0.5), (1, 0.5), (1, 0.5), (1, 0.8), (4, 0.8)]
+    table = pd.DataFrame(points, columns=["false_boxes", "recall"]).assign(**{"class": "CSP"})
+    (line,) = _lines(draw("free_response", table, "structures"))
+    assert len(line) == 4
+    assert all(one[0] == other[0] or one[1] == other[1] for one, other in itertools.pairwise(line))
 
 
 @pytest.mark.parametrize("name", CURVES)

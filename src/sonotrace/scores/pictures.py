@@ -5,6 +5,7 @@ in `.dvc/plots`.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -127,7 +128,8 @@ def _line(places: Sequence[tuple[float, float]], colour: str) -> str:
 
 
 def _corners(places: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """Leave out the points inside an upright or level piece of a line."""
+    """Leave out the points inside an upright or level piece of a line, and repeated ones."""
+    places = [place for place, _ in groupby(places)]
     for at, place in enumerate(places):
         around = places[max(at - 1, 0) : at + 2]
         inside = len(around) == 3 and any(len({point[axis] for point in around}) == 1 for axis in (0, 1))
