@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import STORED, read_page, write_png
 from sonotrace.kinds.structures import STRUCTURES
+from sonotrace.models import yolo_checkpoint as checkpoint
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.train_yolo import TrainYolo
 from sonotrace.places import folder
@@ -80,10 +80,12 @@ def label_lines(boxes: pd.DataFrame, preparation: PrepareOne) -> dict[str, str]:
     return lines
 
 
-def train(data_set: str, params: TrainYolo, net: Path, card: Path, images: int, log: Any | None) -> Trained:
+def train(what: str, data_set: str, params: TrainYolo, net: Path, card: Path, images: int, log: Any | None) -> Trained:
     """Run Ultralytics' own training of the net in the file `net`, beside the card.
 
-    With a `log` of epochs it keeps the one that validates best; without, the last one, and nothing is validated.
+    With a `log` of epochs it keeps the one that validates best; without, the last one, and nothing is validated. A
+    training that was stopped goes on after its last whole epoch, if weights are updated after each batch (otherwise
+    Ultralytics cannot say how many batches wait for an update). On a CPU it ends as if it had not been stopped.
     """
     work = card.parent
     with native_noise_hidden():
@@ -94,14 +96,38 @@ def train(data_set: str, params: TrainYolo, net: Path, card: Path, images: int, 
             environment.require_gpu(f"train_yolo.{data_set}", gpus > 0)
         model = environment.quiet_ultralytics()(net, task="detect")
     device: Any = 0 if gpus and params.device != "cpu" else "cpu"
-    batches = params.epochs * -(-images // params.batch)
+    per_epoch = -(-images // params.batch)
+    kept = checkpoint.YoloCheckpoint(f"{data_set} {what}", checkpoint.key_of(work, net, (params, device, log is None)))
+    resumes = params.nominal_batch <= params.batch
+    state = kept.read() if resumes else None
+    history: list[dict[str, float]] = state["history"] if state else []
+    if state:
+        say(f"{what}: goes on after epoch {len(history)} of {params.epochs}")
+        for values in history:
+            _note(log, values)
     validation: dict[str, float] = {}
-    with bar("train_yolo", batches) as advance:
+
+    def begin(trainer: Any) -> None:
+        if state:
+            checkpoint.restore(trainer, state)
+
+    def end_epoch(trainer: Any) -> None:
+        if trainer.epoch + 1 > params.epochs or trainer.epoch < len(history):
+            # Ultralytics calls once more after the last epoch, for the best weights.
+            if log is not None:
+                validation.update(_scores(trainer))
+            return
+        history.append(_logged(trainer, with_scores=log is not None))
+        _note(log, history[-1])
+        if resumes:
+            kept.write(checkpoint.state_of(trainer, history))
+        say(f"{what}: epoch {trainer.epoch + 1}/{params.epochs}: {_in_words(history[-1])}")
+
+    with bar(what, params.epochs * per_epoch) as advance:
+        advance(len(history) * per_epoch)
         model.add_callback("on_train_batch_end", lambda _: advance(1))
-        if log is None:
-            model.add_callback("on_fit_epoch_end", lambda trainer: _say_epoch(trainer, params.epochs))
-        else:
-            model.add_callback("on_fit_epoch_end", lambda trainer: _report(trainer, log, params.epochs, validation))
+        model.add_callback("on_train_start", begin)
+        model.add_callback("on_fit_epoch_end", end_epoch)
         model.train(
             data=str(card),
             epochs=params.epochs,
@@ -124,25 +150,29 @@ def train(data_set: str, params: TrainYolo, net: Path, card: Path, images: int, 
             plots=False,
             verbose=False,
         )
-    kept = "last" if log is None else "best"
-    return Trained(work / "run" / "weights" / f"{kept}.pt", validation)
+    kept.clear()
+    name = "last" if log is None else "best"
+    return Trained(work / "run" / "weights" / f"{name}.pt", validation)
 
 
-def _say_epoch(trainer: Any, epochs: int) -> None:
-    if trainer.epoch + 1 <= epochs:
-        loss = float(np.sum([float(value) for value in trainer.label_loss_items(trainer.tloss).values()]))
-        say(f"train_yolo: epoch {trainer.epoch + 1}/{epochs}: loss {loss:.3f}")
+def _scores(trainer: Any) -> dict[str, float]:
+    return {name: round(float(trainer.metrics[f"metrics/{theirs}(B)"]), 4) for name, theirs in _SCORES.items()}
 
 
-def _report(trainer: Any, log: Any, epochs: int, validation: dict[str, float]) -> None:
-    if trainer.epoch + 1 > epochs or trainer.epoch < log.step:
-        # Ultralytics calls once more after the last epoch, for the best weights.
-        found = {name: round(float(trainer.metrics[f"metrics/{theirs}(B)"]), 4) for name, theirs in _SCORES.items()}
-        validation.update(found)
-        return
-    values = {**trainer.label_loss_items(trainer.tloss, prefix="train"), **trainer.metrics}
-    for name, value in values.items():
-        log.log_metric(name.replace("(B)", ""), float(value))
-    log.next_step()
-    map50, map50_95 = trainer.metrics["metrics/mAP50(B)"], trainer.metrics["metrics/mAP50-95(B)"]
-    say(f"train_yolo: epoch {trainer.epoch + 1}/{epochs}: validation mAP50 {map50:.3f}, mAP50-95 {map50_95:.3f}")
+def _logged(trainer: Any, *, with_scores: bool) -> dict[str, float]:
+    """Return what is logged of an epoch: its losses and, if it was validated, its scores."""
+    values = {**trainer.label_loss_items(trainer.tloss, prefix="train"), **(trainer.metrics if with_scores else {})}
+    return {name.replace("(B)", ""): float(value) for name, value in values.items()}
+
+
+def _note(log: Any | None, values: dict[str, float]) -> None:
+    if log is not None:
+        for name, value in values.items():
+            log.log_metric(name, value)
+        log.next_step()
+
+
+def _in_words(values: dict[str, float]) -> str:
+    if "metrics/mAP50" in values:
+        return f"validation mAP50 {values['metrics/mAP50']:.3f}, mAP50-95 {values['metrics/mAP50-95']:.3f}"
+    return f"loss {sum(value for name, value in values.items() if name.startswith('train/')):.3f}"

@@ -29,7 +29,7 @@ def run(data_set: str) -> None:
         start = "from scratch" if params.weights.endswith(".yaml") else "from local weights"
         say(f"train_yolo: {params.weights} {start}, {images} images, {params.epochs} epochs")
         with epoch_log(PLOTS / "train_yolo" / data_set) as log:
-            trained = yolo.train(data_set, params, net, card, images, log)
+            trained = yolo.train("train_yolo", data_set, params, net, card, images, log)
         write_json(trained.validation, METRICS / f"{data_set}_validation.json")
         from sonotrace.models.files import write_yolo
 

@@ -39,7 +39,7 @@ def run(data_set: str, fold: int, seed: int) -> None:
         # Ultralytics wants a validation image, at the end alone; what it says of it chooses nothing.
         card, images = yolo.lay_out(data_set, train, train[:1], work.resolve(), preparation)
         say(f"{what}: {params.weights}, {images} images, {params.epochs} epochs")
-        trained = yolo.train(data_set, params, net, card, images, None)
+        trained = yolo.train(what, data_set, params, net, card, images, None)
         from sonotrace.models.files import write_yolo
 
         path = fold_model(data_set, fold, seed, everything.kind(data_set).model_ending)
