@@ -50,9 +50,30 @@ def test_of_boxes_the_images_with_missed_and_false_ones_come(work, pulled):
         [(image, "CSP", 5.0, 5.0, 20.0, 20.0) for image in test], columns=["image", "structure", *CORNERS]
     )
     write_csv(boxes, target / "validate/boxes.csv")
+    boxes[CORNERS] *= 4  # prepared at four times the size, at which boxes are found and judged
+    write_csv(boxes, target / "prepare/boxes.csv")
     found = boxes.assign(confidence=0.9)
-    found.loc[1, CORNERS] = [25.0, 20.0, 39.0, 29.0]
+    found.loc[1, CORNERS] = [100.0, 80.0, 156.0, 116.0]
     write_csv(found, target / "evaluate/predictions.csv")
     (one,) = _cases("structures")
     assert (one.image, one.label, one.boxes) == (test[1], "CSP", [[5, 5, 20, 20]])
     assert one.reasons == ["boxes of the model: 1 missed and 1 false"]
+
+
+def test_of_detectors_of_folds_the_first_seed_s_errors_come_too(work, pulled):
+    split = pulled.assign(label="")
+    target = work / "data/structures"
+    write_csv(split, target / "split/split.csv")
+    write_csv(read_table(Path("data/planes/pull/manifest.csv")), target / "pull/manifest.csv")
+    learnt = list(split.index[split["side"] != "test"])[:2]
+    boxes = pd.DataFrame(
+        [(image, "CSP", 5.0, 5.0, 20.0, 20.0) for image in learnt], columns=["image", "structure", *CORNERS]
+    )
+    for stage in ("validate", "prepare"):
+        write_csv(boxes, target / stage / "boxes.csv")
+    first = boxes.assign(confidence=[0.9, 0.1], fold=1, seed=1)
+    second = boxes.assign(confidence=[0.1, 0.9], fold=1, seed=2)
+    write_csv(pd.concat([second, first]), target / "evaluate_folds/predictions.csv")
+    (one,) = _cases("structures")
+    assert one.image == learnt[1]
+    assert one.reasons == ["boxes of a net of the folds, which had not seen the patient: 1 missed"]

@@ -47,7 +47,7 @@ def cases(data_set: str, params: Params, audit: Path) -> list[Case]:
     brought_in = set(read_table(folder(data_set, "pull") / "manifest.csv")["sha256"])
     of_image = {str(image): rows for image, rows in boxes.groupby("image")}
     found: dict[str, Case] = {}
-    sources = [*_doubted(audit), *_errors(data_set, kind, params, split, boxes), *_duplicates(data_set, audit)]
+    sources = [*_doubted(audit), *_errors(data_set, kind, params, split), *_duplicates(data_set, audit)]
     seen = [table for table in sources if table is not None]
     if not seen:
         raise SonotraceError(
@@ -103,14 +103,19 @@ def _doubted(audit: Path) -> list[list[_Doubt] | None]:
     ]
 
 
-def _errors(
-    data_set: str, kind: Kind, params: Params, split: pd.DataFrame, boxes: pd.DataFrame
-) -> Iterator[list[_Doubt] | None]:
+def _errors(data_set: str, kind: Kind, params: Params, split: pd.DataFrame) -> Iterator[list[_Doubt] | None]:
     if not kind.training:  # no model learns such labels, so none of its answers can be an error
         return
     if kind.has_boxes:
-        path = folder(data_set, "evaluate") / "predictions.csv"
-        yield _wrong_boxes(path, split, boxes, params.evaluate[data_set].model_dump()) if path.is_file() else None
+        confidence = float(str(params.evaluate[data_set].model_dump()["confidence"]))
+        boxes = read_table(folder(data_set, "prepare") / "boxes.csv")
+        for stage, whose, is_asked in (
+            ("evaluate_folds", "a net of the folds, which had not seen the patient", split["side"] != "test"),
+            ("evaluate", "the model", split["side"] == "test"),
+        ):
+            path = folder(data_set, stage) / "predictions.csv"
+            asked = [str(image) for image in split.loc[is_asked, "image"]]
+            yield _wrong_boxes(read_table(path), whose, asked, boxes, confidence) if path.is_file() else None
         return
     for stage, what in (
         ("ensemble", "nets of the folds, which had not seen the patient, disagree"),
@@ -128,16 +133,23 @@ def _wrong_planes(table: pd.DataFrame, reason: str) -> list[_Doubt]:
     return [_Doubt(row["image"], row["label"], reason, row["predicted"]) for row in wrong.to_dict("records")]
 
 
-def _wrong_boxes(path: Path, split: pd.DataFrame, boxes: pd.DataFrame, settings: dict[str, object]) -> list[_Doubt]:
-    """Return the test images with missed or false boxes, those with the most first."""
-    test = [str(image) for image in split.loc[split["side"] == "test", "image"]]
-    drawn = judged(read_table(path), boxes[boxes["image"].isin(test)], test, float(str(settings["confidence"])))
+def _wrong_boxes(
+    found: pd.DataFrame, whose: str, asked: list[str], boxes: pd.DataFrame, confidence: float
+) -> list[_Doubt]:
+    """Return the images that a net was asked about with missed or false boxes, those with the most first.
+
+    Boxes are in px of the prepared images. Of several seeds, the first one counts.
+    """
+    if "seed" in found:
+        seeds = found["seed"].astype(int)
+        found = found[seeds == seeds.min()]
+    drawn = judged(found, boxes[boxes["image"].isin(asked)], asked, confidence)
     doubts = []
     for one in sorted(drawn, key=lambda one: (*one.order, one.image)):
         counts = [(sum(box.verdict == verdict for box in one.boxes), verdict) for verdict in ("missed", "false")]
         if any(count for count, _ in counts):
             said = " and ".join(f"{count} {verdict}" for count, verdict in counts if count)
-            doubts.append(_Doubt(one.image, "", f"boxes of the model: {said}"))
+            doubts.append(_Doubt(one.image, "", f"boxes of {whose}: {said}"))
     return doubts
 
 

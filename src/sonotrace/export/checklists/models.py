@@ -167,11 +167,10 @@ def results(_: Record, facts: Facts) -> Iterator[Answer]:
         said = ", ".join(f"{words.meaning(score.name).label} {with_interval(score)}" for score in one.overall)
         yield Answer(f"{name} {said}.", (one.detail,))
         if one.folds:
-            accuracy = next((score for score in one.folds.overall if score.name == "accuracy"), None)
-            if accuracy:
-                yield Answer(
-                    f"Over all folds: accuracy {with_interval(accuracy)}.", (f"metrics/{one.name}_folds_detail.json",)
-                )
+            score = next((score for score in one.folds.overall if score.name == one.folds.spread_of), None)
+            if score:
+                said = f"{words.meaning(score.name).label} {with_interval(score)}"
+                yield Answer(f"Over all folds: {said}.", (f"metrics/{one.name}_folds_detail.json",))
 
 
 def class_results(_: Record, facts: Facts) -> Iterator[Answer]:
