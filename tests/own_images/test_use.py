@@ -301,7 +301,8 @@ def test_boxes_are_counted_by_structure(tmp_path_factory, capsys):
     assert "boxes       CHOROID_PLEXUS 0, CSP 6, MIDLINE_FALX 12" in printed
     assert "note: no box of CHOROID_PLEXUS" in printed
     assert "note: only 6 patients" in printed
-    assert load().train_yolo["structures"].imgsz == 640
+    set_by_use = load().train_yolo["structures"]
+    assert (set_by_use.imgsz, set_by_use.batch, set_by_use.nominal_batch) == (320, 8, 8)
 
 
 def test_sources_that_come_as_several_copies_are_pointed_out_until_they_are_recovered(tmp_path_factory, capsys):

@@ -31,12 +31,12 @@ REAL: dict[str, dict[str, Any]] = {
         "train_cnn.batch": 32,
         "train_cnn.learning_rate": 0.0005,
     },
-    "structures": {  # the published detector
-        "train_yolo.imgsz": 640,
-        "train_yolo.rect": False,
-        "train_yolo.epochs": 100,
-        "train_yolo.batch": 16,
-        "train_yolo.nominal_batch": 64,
+    "structures": {
+        "train_yolo.imgsz": 320,
+        "train_yolo.rect": True,
+        "train_yolo.epochs": 20,
+        "train_yolo.batch": 8,
+        "train_yolo.nominal_batch": 8,
     },
     "out_of_scope": {},
 }
