@@ -33,12 +33,9 @@ def bare(checkout: Path, work: Path) -> dict[str, float]:
         params = load()
         lay_out_classes(work / "planes")
         (work / "structures").mkdir()
-        card, _ = lay_out(
-            "structures",
-            read_table(folder("structures", "split") / "split.csv"),
-            work / "structures",
-            params.prepare["structures"],
-        )
+        split = read_table(folder("structures", "split") / "split.csv")
+        train, val = (list(split[split["side"] == side]["image"]) for side in ("train", "val"))
+        card, _ = lay_out("structures", train, val, work / "structures", params.prepare["structures"])
     finally:
         os.chdir(before)
     size, cnn, yolo = params.prepare["planes"], params.train_cnn["planes"], params.train_yolo["structures"]

@@ -17,6 +17,11 @@ from sonotrace.tables import CORNERS
 PREPARATION = PrepareOne(width=64, height=32, aspect="stretch", mask_overlays=False)
 
 
+def _laid_out(table, work):
+    train, val = (list(table[table["side"] == side]["image"]) for side in ("train", "val"))
+    return lay_out("structures", train, val, work, PREPARATION)
+
+
 def _boxes(rows):
     return pd.DataFrame(rows, columns=["image", "structure", *CORNERS])
 
@@ -51,7 +56,7 @@ def _picture():
 
 
 def test_sides_stay_apart_and_test_images_are_never_shown(work, augmented):
-    card, count = lay_out("structures", augmented, work / "run", PREPARATION)
+    card, count = _laid_out(augmented, work / "run")
     names = {
         side: sorted(path.stem for path in (work / "run" / side / "images").iterdir()) for side in ("train", "val")
     }
@@ -70,7 +75,7 @@ def test_sides_stay_apart_and_test_images_are_never_shown(work, augmented):
 
 
 def test_the_class_of_a_label_line_names_the_structure_of_the_box(work, augmented):
-    card, _ = lay_out("structures", augmented, work / "run", PREPARATION)
+    card, _ = _laid_out(augmented, work / "run")
     names = yaml.safe_load(card.read_text())["names"]
     found = {
         f"{path.parts[-3]} {path.stem}": [names[int(line.split()[0])] for line in path.read_text().splitlines()]
@@ -99,7 +104,7 @@ def test_no_prepared_image_is_written_to_whatever_images_are_called(work, names)
     write_csv(_boxes([(f"{names[0]}/1", "CSP", 16, 8, 48, 24)]), at / "augment/boxes.csv")
     copies = [(copy_name(name, 1), name) for name in names]
     write_csv(pd.DataFrame(copies, columns=["copy", "image"]), at / "augment/copies.csv")
-    _, count = lay_out("structures", table, work / "run", PREPARATION)
+    _, count = _laid_out(table, work / "run")
     assert count == 4
     assert {path: path.read_bytes() for path in (at / "prepare/images").iterdir()} == kept
     levels = {int(read_grey(path)[0, 0]) for path in (work / "run/train/images").iterdir()}
@@ -112,4 +117,4 @@ def test_no_prepared_image_is_written_to_whatever_images_are_called(work, names)
 def test_a_side_without_images_stops(work, augmented, side):
     left = augmented[augmented["side"] != side]
     with pytest.raises(SonotraceError, match=r"structures: .*split\.structures\.salt"):
-        lay_out("structures", left, work / "run", PREPARATION)
+        _laid_out(left, work / "run")
