@@ -8,7 +8,7 @@ from checkouts import Checkout, stages_run
 def test_folds_run_by_snakemake_are_up_to_date_for_dvc_and_go_as_they_came(by_dvc: Checkout) -> None:
     path = by_dvc.path / "params.yaml"
     shipped = path.read_text()
-    with_folds = shipped.replace("data_sets: [] ", "data_sets: [planes] ").replace("[1, 2, 3, 4, 5]", "[1, 2]")
+    with_folds = shipped.replace("\n  data_sets: [] ", "\n  data_sets: [planes] ").replace("[1, 2, 3, 4, 5]", "[1, 2]")
     path.write_text(with_folds)
     by_dvc.run("snakemake", "--cores", "2")
     assert by_dvc.run("dvc", "status").strip() == "Data and pipelines are up to date."
