@@ -28,7 +28,7 @@ def test_the_same_fold_and_seed_give_the_same_bytes(folded_structures, tmp_path)
         (top / name).unlink()
     printed = folded.run(top, "train_yolo_fold", "structures", "1", "1")
     assert "train_yolo_fold: fold 1, seed 1: yolov8n.yaml, " in printed
-    assert "train_yolo: epoch 2/2: loss " in printed
+    assert "train_yolo_fold: fold 1, seed 1: epoch 2/2: loss " in printed
     for name in names:
         assert (top / name).read_bytes() == (folded_structures / name).read_bytes()
     assert not list((top / "data/structures").glob("train_yolo_fold*"))
