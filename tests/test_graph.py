@@ -3,6 +3,7 @@
 import ast
 import csv
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,14 @@ def test_inputs_are_outputs_of_stages_before(stages):
                 assert Path(dep.def_path).parts[1] in {"phantom", "incoming", "corrections.csv", "withdrawn.csv"}
             else:
                 assert STAGES.index(made[dep.def_path]) < STAGES.index(name)
+
+
+def test_git_leaves_alone_what_dvc_has_in_its_cache(stages):
+    paths = sorted(out.def_path for stage in stages.values() for out in stage.outs if out.use_cache)
+    told = subprocess.run(
+        ["git", "check-ignore", "--no-index", *paths], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert set(told.stdout.splitlines()) >= {path for path in paths if path.startswith(("data/", "models/"))}
 
 
 def test_what_persists_is_kept_in_git(stages):
