@@ -2,7 +2,7 @@
 
 EXPORTED and RECOVERED are checkouts with the same export of structures, dealt into the same folds, whose folds were
 trained (`folds.box_data_sets: [structures]`, docs/folds.md): EXPORTED with `validate.structures.copies: keep`, the
-other with `recover`. Each net is asked about the images of its own fold, in both forms, and held to the labels of each.
+other with `recover`. Each net predicts the images of its own fold, in both forms, and is scored by the labels of each.
 Prints a Markdown table: all structures, over all folds, with 95 % intervals over patients.
 """
 
@@ -20,7 +20,7 @@ from sonotrace.params.evaluate import EvaluateStructures
 from sonotrace.patients.folds import with_folds
 from sonotrace.places import fold_model, folder
 from sonotrace.running import environment
-from sonotrace.scores.localisation import localisation
+from sonotrace.scores.localisation import by_structure
 from sonotrace.scores.structures import metrics
 from sonotrace.tables import read_table
 
@@ -47,7 +47,7 @@ def asked(nets: Path, images: Path, folds: list[int]) -> list[str]:
     if not isinstance(stated, EvaluateStructures):
         raise SystemExit(f"{images}: {DATA_SET} has no boxes")
     scores = metrics(together, table, boxes, stated)[1]["overall"]
-    tight = localisation(together, table, boxes, Preparation.from_mapping(preparation), stated)
+    tight = by_structure(together, table, boxes, Preparation.from_mapping(preparation), stated)
     figures = [scores["map50"], tight["ap_by_iou"]["0.75"]["all"], scores["map50_95"]]
     figures += [scores["recall_at_1_false_box"], tight["more_than_anatomy"]["all"]]
     cells = [f"{100 * one['value']:.1f} [{100 * one['low']:.1f}, {100 * one['high']:.1f}]" for one in figures]
@@ -64,11 +64,11 @@ def main() -> None:
     environment.isolate()
     environment.use_threads(1)
     checkouts = {"as exported": given.exported.resolve(), "recovered": given.recovered.resolve()}
-    titles = ["learned from", "held to", "n", "mAP50", "mAP75", "mAP50-95", "recall at one false box", "too many"]
+    titles = ["learned from", "scored by", "n", "mAP50", "mAP75", "mAP50-95", "recall at one false box", "too many"]
     print(f"| {' | '.join([*titles, 'off by, px'])} |\n|{' --- |' * (len(titles) + 1)}")
     for learned, nets in checkouts.items():
-        for held, images in checkouts.items():
-            print(f"| {' | '.join([learned, held, *asked(nets, images, given.folds)])} |", flush=True)
+        for scored_by, images in checkouts.items():
+            print(f"| {' | '.join([learned, scored_by, *asked(nets, images, given.folds)])} |", flush=True)
 
 
 if __name__ == "__main__":

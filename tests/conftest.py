@@ -53,6 +53,16 @@ def recorded(tmp_path):
     return recorded_run.make(tmp_path / "recorded")
 
 
+@pytest.fixture(scope="module")
+def ultralytics_offline(tmp_path_factory):
+    """Keep Ultralytics from the network and from the home folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("YOLO_OFFLINE", "true")
+        patch.setenv("YOLO_CONFIG_DIR", str(tmp_path_factory.mktemp("ultralytics")))
+        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
+        yield
+
+
 def _made_once(tmp_path_factory, name, make):
     """Return a folder that `make` filled; all test processes share it, the one that needs it first makes it."""
     top = tmp_path_factory.getbasetemp()

@@ -24,19 +24,24 @@ SETTINGS = {
 }
 
 
-def make(top):
-    """Prepare 96 easy images of 48 patients, each plane with a bright band of its own, three labelled wrong."""
+def write_params(top, settings):
+    """Write params.yaml as shipped, but for `settings` (section -> key -> value), and the tables of decisions."""
     source = Path(__file__).parents[1]
     (top / "data").mkdir(parents=True)
     for table in ("corrections.csv", "withdrawn.csv"):
         shutil.copyfile(source / "data" / table, top / "data" / table)
     params = yaml.safe_load((source / "params.yaml").read_text())
-    for key, values in SETTINGS.items():
+    for key, values in settings.items():
         place = params
         for name in key.split("."):
             place = place[name]
         place.update(values)
     (top / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def make(top):
+    """Prepare 96 easy images of 48 patients, each plane with a bright band of its own, three labelled wrong."""
+    write_params(top, SETTINGS)
     random = np.random.default_rng(0)
     images, copies = top / "data/planes/prepare/images", top / "data/planes/augment/images"
     images.mkdir(parents=True)

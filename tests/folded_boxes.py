@@ -1,12 +1,8 @@
 """A small data set of boxes, trained on by folds: what the tests of these stages look at."""
 
-import shutil
-from pathlib import Path
-
 import folded
 import numpy as np
 import pandas as pd
-import yaml
 
 from sonotrace.images.grey import encode_pages, write_png
 from sonotrace.kinds.structures import STRUCTURES
@@ -14,29 +10,19 @@ from sonotrace.patients.folds import fold_of
 from sonotrace.running.outputs import write_csv
 from sonotrace.tables import COPY_COLUMNS, USED_BOX_COLUMNS, image_table
 
+SALT = "structures-1"
 SETTINGS = {
     "folds": {"data_sets": [], "box_data_sets": ["structures"], "numbers": [1, 2], "seeds": [1]},
     "prepare.structures": {"width": 64, "height": 64},
     "train_yolo.structures": {"imgsz": 64, "epochs": 2, "batch": 8, "nominal_batch": 8, "threads": 1},
     "evaluate.structures": {"bootstrap": 100},
+    "split.structures": {"salt": SALT},
 }
-SALT = "structures-1"
 
 
 def make(top):
     """Prepare 24 images of 12 subjects with a bright box each; two subjects are on the test side."""
-    source = Path(__file__).parents[1]
-    (top / "data").mkdir(parents=True)
-    for table in ("corrections.csv", "withdrawn.csv"):
-        shutil.copyfile(source / "data" / table, top / "data" / table)
-    params = yaml.safe_load((source / "params.yaml").read_text())
-    for key, values in SETTINGS.items():
-        place = params
-        for name in key.split("."):
-            place = place[name]
-        place.update(values)
-    params["split"]["structures"]["salt"] = SALT
-    (top / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    folded.write_params(top, SETTINGS)
     random = np.random.default_rng(0)
     at = top / "data/structures"
     for place in ("prepare", "augment"):

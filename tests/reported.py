@@ -24,8 +24,7 @@ from sonotrace.params import load
 from sonotrace.records.history import folder_md5
 from sonotrace.records.store import md5_of
 from sonotrace.running.outputs import write_csv, write_json
-from sonotrace.scores import groups
-from sonotrace.scores.localisation import localisation
+from sonotrace.scores import groups, localisation
 from sonotrace.scores.report import figure, files
 from sonotrace.stages import gather as gather_stage
 from sonotrace.stages import gather_scope as gather_scope_stage
@@ -206,7 +205,7 @@ def _evaluated(top, name, kind, params, test, boxes, random):
         return
     write_json(groups.by_group(kind, predictions, test, boxes, stated), top / f"metrics/{name}_groups.json")
     prepared = Preparation.from_mapping(params.prepare[name].model_dump())
-    tight = localisation(predictions, test, boxes, prepared, stated)
+    tight = localisation.by_structure(predictions, test, boxes, prepared, stated)
     write_json(tight, top / f"metrics/{name}_localisation.json")
     for plot, points in scored.plots(predictions, test, boxes).items():
         write_csv(points, top / f"plots/{name}/{plot}.csv")

@@ -104,7 +104,7 @@ def test_folds_changes_cohorts_and_quarantine_are_there(page):
 
 def test_how_tight_boxes_are_stands_beside_their_scores(page, checkout):
     found = json.loads((checkout / "metrics/structures_localisation.json").read_text())
-    part = page[page.index("How tight, and how far off") :]
+    part = page[page.index("How tight the boxes are") :]
     part = part[: part.index("</details>")]
     for name in ("all", "CSP", "MIDLINE_FALX"):
         row = part[part.index(f'<th scope="row">{structure(name)}</th>') :]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sonotrace.images.preparation import Preparation
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.params.evaluate import EvaluateOne, EvaluateStructures
-from sonotrace.scores.localisation import in_words, localisation
+from sonotrace.scores.localisation import by_structure, in_words
 from sonotrace.scores.structures import FreeResponse, Matched, free_response, match
 
 PARAMS = EvaluateStructures(
@@ -21,13 +21,7 @@ FOUND = ["image", "structure", "confidence", "x0", "y0", "x1", "y1"]
 TRUE = ["image", "structure", "x0", "y0", "x1", "y1"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _ultralytics_offline(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("YOLO_OFFLINE", "true")
-        patch.setenv("YOLO_CONFIG_DIR", str(tmp_path_factory.mktemp("ultralytics")))
-        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
-        yield
+pytestmark = pytest.mark.usefixtures("ultralytics_offline")
 
 
 def _test(spacing=("", "")):
@@ -46,7 +40,7 @@ def _test(spacing=("", "")):
 
 def _measured(found, true, test=None):
     test = _test() if test is None else test
-    return localisation(pd.DataFrame(found, columns=FOUND), test, pd.DataFrame(true, columns=TRUE), HALF, PARAMS)
+    return by_structure(pd.DataFrame(found, columns=FOUND), test, pd.DataFrame(true, columns=TRUE), HALF, PARAMS)
 
 
 def _value(content, *place):
@@ -64,8 +58,8 @@ def test_distances_are_between_middles_in_px_of_the_image_as_it_was_pulled_and_i
     assert _value(content, "distance_mm", "all") == pytest.approx(np.hypot(6 * 0.5, 8 * 0.25), abs=1e-4)
     assert content["n_found"] == 2
     assert in_words(content) == (
-        "middles of 2 boxes found are off by 10.0 px, 3.6 mm (median); 0.0% of 2 images are given more of a structure "
-        "than a head has"
+        "the centres of 2 detected boxes are off by 10.0 px, 3.6 mm (median); 0.0% of 2 images have more boxes of a "
+        "structure than a head has"
     )
     unknown = _measured(found, true)
     assert unknown["distance_mm"]["all"] == {"value": None, "low": None, "high": None}
@@ -101,7 +95,7 @@ def test_a_head_has_one_csp_one_falx_and_two_plexuses():
 
 
 def test_planes_have_none():
-    assert localisation(pd.DataFrame(), _test(), pd.DataFrame(), HALF, PLANES_PARAMS) == {}
+    assert by_structure(pd.DataFrame(), _test(), pd.DataFrame(), HALF, PLANES_PARAMS) == {}
 
 
 def _image(confidence, hits, truth):

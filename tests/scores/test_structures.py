@@ -8,14 +8,7 @@ from hypothesis import strategies as st
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.scores.structures import THRESHOLDS, Matched, average_precisions, match, pr_curve, scores
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _ultralytics_offline(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("YOLO_OFFLINE", "true")
-        patch.setenv("YOLO_CONFIG_DIR", str(tmp_path_factory.mktemp("ultralytics")))
-        patch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
-        yield
+pytestmark = pytest.mark.usefixtures("ultralytics_offline")
 
 
 def _match(predicted, confidence, found, truth, boxes):

@@ -53,14 +53,7 @@ def test_what_other_folds_left_goes_and_the_bytes_are_the_same(folded_structures
         assert (top / name).read_bytes() == (folded_structures / name).read_bytes()
 
 
-@pytest.fixture
-def _ultralytics_offline(tmp_path, monkeypatch):
-    monkeypatch.setenv("YOLO_OFFLINE", "true")
-    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
-    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
-
-
-@pytest.mark.usefixtures("_ultralytics_offline")
+@pytest.mark.usefixtures("ultralytics_offline")
 def test_with_several_seeds_each_score_is_the_mean_of_theirs():
     random = np.random.default_rng(1)
     images = [str(at) for at in range(12)]

@@ -14,6 +14,7 @@ from sonotrace.errors import SonotraceError
 from sonotrace.kinds.kind import Kind
 from sonotrace.models.calibration import calibrated_by_others
 from sonotrace.places import METRICS, folder
+from sonotrace.scores.structures import of_lowest_seed
 from sonotrace.tables import PLANE_PREDICTION_COLUMNS
 
 PAIRS: dict[str, Callable[[pd.DataFrame, Model, Model], Pair]] = {"planes": planes.pair, "structures": structures.pair}
@@ -109,23 +110,16 @@ def _on_test(data_set: str, kind: Kind, one: Revision, other: Revision, table: p
 
 def _on_folds(data_set: str, kind: Kind, one: Revision, other: Revision, table: pd.DataFrame | None) -> Common | None:
     """Score what the folds' models of both states say of the patients that they have not seen."""
-    path = (folder(data_set, "evaluate_folds" if kind.has_boxes else "ensemble") / "predictions.csv").as_posix()
-    if table is None or not (one.makes(path) and other.makes(path)):
+    stage, read = ("evaluate_folds", of_lowest_seed) if kind.has_boxes else ("ensemble", _out_of_fold)
+    path = (folder(data_set, stage) / "predictions.csv").as_posix()
+    if table is None or "side_before" not in table or not (one.makes(path) and other.makes(path)):
         return None
     first, second = one.table(path), other.table(path)
     if first is None or second is None:
         return None
-    read = _of_first_seed if kind.has_boxes else _out_of_fold
     models = [Model(data_set, state, read(found)) for state, found in ((one, first), (other, second))]
-    if kind.has_boxes:
-        table = table[(table["side_before"] != "test") & (table["side_after"] != "test")]
-    return _common(kind, table, *models)
-
-
-def _of_first_seed(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the boxes that the folds' nets of the first seed find."""
-    seeds = found["seed"].astype(int)
-    return found[seeds == seeds.min()].drop(columns=["fold", "seed"]).reset_index(drop=True)
+    learned = table[(table["side_before"] != "test") & (table["side_after"] != "test")]
+    return _common(kind, learned, *models)
 
 
 def _out_of_fold(found: pd.DataFrame) -> pd.DataFrame:

@@ -207,7 +207,7 @@ def _scores(facts: Facts) -> Iterator[str]:
             yield table(["score", "value", "95 % interval"], rows)
         if one.localisation:
             columns = [words.meaning(score.name).label for score in one.localisation[0].scores]
-            yield "How tight the boxes are, and how far off their middles, in px of the images as they were pulled:"
+            yield "How tight the boxes are; distances of their centres in px of the images as they were pulled:"
             yield table(
                 ["structure", "boxes", *columns],
                 [[group.name, str(group.n), *map(with_interval, group.scores)] for group in one.localisation],

@@ -131,7 +131,7 @@ def _metrics(data_set: str) -> Iterator[str]:
         if stage == "evaluate":
             again["_groups"] = groups.by_group(kind, predictions, test, boxes, evaluation)
             prepared = Preparation.from_mapping(params.prepare[data_set].model_dump())
-            again["_localisation"] = localisation.localisation(predictions, test, boxes, prepared, evaluation)
+            again["_localisation"] = localisation.by_structure(predictions, test, boxes, prepared, evaluation)
             changed = read_table(folder(data_set, stage) / "anatomy" / "changed.csv")
             again["_robustness"] = robustness.by_change(kind, predictions, changed, evaluation)
     except (SonotraceError, ValueError, KeyError) as error:

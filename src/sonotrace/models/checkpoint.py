@@ -6,10 +6,8 @@ the same images, parameters, code and libraries.
 
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,12 +18,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from sonotrace.models.checkpoint_file import CheckpointFile
 from sonotrace.models.examples import Example
-from sonotrace.places import STATE
 from sonotrace.running.outputs import building
-from sonotrace.running.progress import say
-
-TRAININGS = STATE / "trainings"
 
 Arrays = list[NDArray[Any]]
 
@@ -52,13 +47,11 @@ class Progress:
     best: Best = field(default_factory=Best)
 
 
-class Checkpoint:
-    """The file of one training."""
+class Checkpoint(CheckpointFile):
+    """The file of one training of Keras; `key_of` makes its key."""
 
     def __init__(self, name: str, key: str) -> None:
-        """Name the file; `key` says for which training it counts (`key_of`)."""
-        self.path = TRAININGS / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.npz"
-        self._key = key
+        super().__init__(name, key, ".npz")
 
     def read(self) -> Progress:
         """Return where the training stands; at its beginning if there is no whole file of this key."""
@@ -84,12 +77,7 @@ class Checkpoint:
             with building(self.path) as path, path.open("wb") as file:
                 np.savez(file, about=np.array(json.dumps(about)), **arrays)
         except OSError as error:
-            say(f"note: {self.path}: {error.strerror}; if this training is stopped, it starts from its first epoch")
-
-    def clear(self) -> None:
-        """Remove the file."""
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+            self._cannot_write(error.strerror)
 
 
 def variables_of(model: Any) -> list[Any]:

@@ -85,7 +85,7 @@ def train(what: str, data_set: str, params: TrainYolo, net: Path, card: Path, im
 
     With a `log` of epochs it keeps the one that validates best; without, the last one, and nothing is validated. A
     training that was stopped goes on after its last whole epoch, if weights are updated after each batch (otherwise
-    Ultralytics cannot say how many batches wait for an update). On a CPU it ends as if it had not been stopped.
+    Ultralytics keeps a count that cannot be restored). On a CPU it ends as if it had not been stopped.
     """
     work = card.parent
     with native_noise_hidden():
@@ -119,7 +119,7 @@ def train(what: str, data_set: str, params: TrainYolo, net: Path, card: Path, im
             return
         history.append(_logged(trainer, with_scores=log is not None))
         _note(log, history[-1])
-        if resumes:
+        if resumes and trainer.epoch + 1 < params.epochs:  # after the last one, Ultralytics would train one more
             kept.write(checkpoint.state_of(trainer, history))
         say(f"{what}: epoch {trainer.epoch + 1}/{params.epochs}: {_in_words(history[-1])}")
 

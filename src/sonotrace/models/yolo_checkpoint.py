@@ -1,36 +1,31 @@
 """Where a training of Ultralytics stands after each epoch, so that a killed one goes on and ends in the same bytes.
 
-Ultralytics' own checkpoints do not do for that: they hold half precision, and no state of the random numbers. One file
-per training in `.sonotrace/trainings`, which goes when the training ends. It is used only by a training of the same
-images, parameters, code and libraries, and it is read as tensors and plain values, never as code.
+Ultralytics' own checkpoints are not enough for that: they hold weights in half precision, and no random state. Ours is
+used only by a training of the same images, parameters, code and libraries, and it is read as tensors and plain values,
+never as code.
 
-With loader processes, as on a GPU, the order of images after a stop is another one, and so are the bytes.
+With loader processes, as on a GPU, the images come in another order after a stop, so the bytes differ.
 """
 
 import hashlib
 import random
-import re
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sonotrace.places import STATE
+from sonotrace.models.checkpoint_file import CheckpointFile
 from sonotrace.running.outputs import building
-from sonotrace.running.progress import say
 
 State = dict[str, Any]
 
 
-class YoloCheckpoint:
-    """The file of one training."""
+class YoloCheckpoint(CheckpointFile):
+    """The file of one training of Ultralytics; `key_of` makes its key."""
 
     def __init__(self, name: str, key: str) -> None:
-        """Name the file; `key` says for which training it counts (`key_of`)."""
-        self.path = STATE / "trainings" / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.pt"
-        self._key = key
+        super().__init__(name, key, ".pt")
 
     def read(self) -> State | None:
         """Return the state of `state_of`; None if there is no whole file of this key."""
@@ -50,13 +45,7 @@ class YoloCheckpoint:
             with building(self.path) as path:
                 torch.save(state | {"key": self._key}, path)
         except (OSError, RuntimeError) as error:  # torch raises RuntimeError where a disk is full
-            reason = str(error).splitlines()[0]
-            say(f"note: {self.path}: {reason}; if this training is stopped, it starts from its first epoch")
-
-    def clear(self) -> None:
-        """Remove the file."""
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+            self._cannot_write(str(error).splitlines()[0])
 
 
 def state_of(trainer: Any, history: list[dict[str, float]]) -> State:

@@ -27,6 +27,11 @@ class Folds(Section):
         return self
 
     @property
+    def all_data_sets(self) -> list[str]:
+        """Return the data sets that have folds, with and without boxes."""
+        return [*self.data_sets, *self.box_data_sets]
+
+    @property
     def runs(self) -> list[tuple[int, int]]:
         """Return fold and seed of each training of a data set."""
         return [(number, seed) for number in self.numbers for seed in self.seeds]

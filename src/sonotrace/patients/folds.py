@@ -27,6 +27,14 @@ def fold_of_group(own: str, names: Iterable[str]) -> int:
     return sorted(set(names)).index(own) + 1
 
 
+def without(own: pd.DataFrame, by: str) -> str:
+    """Say for a message which scanner or site the images of a fold are of; nothing where folds are dealt by patient."""
+    if by == "patient":
+        return ""
+    (name,) = set(groups(zip(own["patient"], own[by], strict=True)).values())
+    return f", without {by} {name}"
+
+
 def with_folds(data_set: str, split: pd.DataFrame, salt: str, count: int, by: str = "patient") -> pd.DataFrame:
     """Return the images of a split that may be learnt from, all but the test side, with the column `fold`.
 

@@ -1,8 +1,8 @@
 """Graphs whose convolutions work on 8-bit numbers, quantised by onnxruntime: a third of the size.
 
-The ranges of all values between layers are those of some images; weights have a scale per channel. Weights use 7 of
-their 8 bits, since processors without VNNI add two products in 16 bits, where 8-bit ones would be cut off: the answers
-would depend on the machine. The judgement, which works in double precision, stays as it is.
+The ranges of activations are those of some images; weights have a scale per channel. Weights use 7 of their 8 bits:
+processors without VNNI add two products in 16 bits, which 8-bit weights can saturate, and the answers would depend on
+the machine. The judgement, which works in double precision, stays as it is.
 """
 
 import tempfile

@@ -169,9 +169,7 @@ def _data_set(name: str, params: Params) -> DataSet:
         ],
         localisation=list(_localisation(_json(METRICS / f"{name}_localisation.json"), detail.get(kind.per_class, {}))),
         as_is=_score("accuracy", robustness["as_is"]) if "as_is" in robustness else None,
-        folds=_folds(_json(METRICS / f"{name}_folds_detail.json"))
-        if name in (*params.folds.data_sets, *params.folds.box_data_sets)
-        else None,
+        folds=_folds(_json(METRICS / f"{name}_folds_detail.json")) if name in params.folds.all_data_sets else None,
         validation=_json(METRICS / f"{name}_validation.json"),
         plots={path.stem: _rows(path, ",") for path in sorted((PLOTS / name).glob("*.csv"))},
         curves=list(_curves(name)),

@@ -42,7 +42,7 @@ MEANINGS = {
     "recall_at_1_false_box": Meaning(
         "Recall at one false box", "share of what is there that is found with one false box an image on average"
     ),
-    "distance_px": Meaning("Distance, px", "median distance of the boxes' middles, px of the image as pulled", True, 0),
+    "distance_px": Meaning("Distance, px", "median distance of the boxes' centres, px of the image as pulled", True, 0),
     "distance_mm": Meaning("Distance, mm", "the same in mm, of images whose pixel size is known", True, 0),
     "more_than_anatomy": Meaning(
         "Too many", "share of images with more boxes of the structure than a head has", lower_is_better=True

@@ -11,6 +11,7 @@ from sonotrace.kinds.kind import Kind
 from sonotrace.params import Params
 from sonotrace.places import folder
 from sonotrace.report.detections import judged
+from sonotrace.scores.structures import of_lowest_seed
 from sonotrace.tables import read_table
 
 
@@ -109,13 +110,14 @@ def _errors(data_set: str, kind: Kind, params: Params, split: pd.DataFrame) -> I
     if kind.has_boxes:
         confidence = float(str(params.evaluate[data_set].model_dump()["confidence"]))
         boxes = read_table(folder(data_set, "prepare") / "boxes.csv")
-        for stage, whose, is_asked in (
-            ("evaluate_folds", "a net of the folds, which had not seen the patient", split["side"] != "test"),
-            ("evaluate", "the model", split["side"] == "test"),
+        of_test = split["side"] == "test"
+        for stage, read, whose, asked in (
+            ("evaluate_folds", of_lowest_seed, "a net of the folds, which had not seen the patient", ~of_test),
+            ("evaluate", pd.DataFrame, "the model", of_test),
         ):
             path = folder(data_set, stage) / "predictions.csv"
-            asked = [str(image) for image in split.loc[is_asked, "image"]]
-            yield _wrong_boxes(read_table(path), whose, asked, boxes, confidence) if path.is_file() else None
+            images = [str(image) for image in split.loc[asked, "image"]]
+            yield _wrong_boxes(read(read_table(path)), whose, images, boxes, confidence) if path.is_file() else None
         return
     for stage, what in (
         ("ensemble", "nets of the folds, which had not seen the patient, disagree"),
@@ -138,11 +140,8 @@ def _wrong_boxes(
 ) -> list[_Doubt]:
     """Return the images that a net was asked about with missed or false boxes, those with the most first.
 
-    Boxes are in px of the prepared images. Of several seeds, the first one counts.
+    Boxes are in px of the prepared images.
     """
-    if "seed" in found:
-        seeds = found["seed"].astype(int)
-        found = found[seeds == seeds.min()]
     drawn = judged(found, boxes[boxes["image"].isin(asked)], asked, confidence)
     doubts = []
     for one in sorted(drawn, key=lambda one: (*one.order, one.image)):

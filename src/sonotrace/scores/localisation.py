@@ -1,7 +1,7 @@
-"""How tightly structures are outlined, how far off they are placed, and how often answers break anatomy.
+"""How tightly structures are outlined, how far their boxes are off, and how often there are more than a head has.
 
-The distances are those between the middles of a box that was found, at IoU 0.5 and the confidence of `evaluate`, and
-the true one, in px of the image as it was pulled; in mm where the snapshot states the width and height of its pixels.
+A distance is that between the centres of a detected box (IoU 0.5, confidence of `evaluate`) and the true one: in px of
+the image as it was pulled, and in mm where the snapshot states the pixel spacing.
 """
 
 from typing import Any
@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sonotrace.images.preparation import Preparation
+from sonotrace.images.preparation import Placement, Preparation
 from sonotrace.kinds.structures import AT_MOST, STRUCTURES
 from sonotrace.params.evaluate import EvaluateOne, EvaluateStructures
 from sonotrace.scores.intervals import with_intervals
 from sonotrace.scores.report import figure
-from sonotrace.scores.structures import THRESHOLDS, FreeResponse, Matched, average_precisions, matched
+from sonotrace.scores.structures import THRESHOLDS, FreeResponse, Matched, matched, precisions_by_structure
 
 FALSE_BOXES = (0.125, 0.25, 0.5, 1, 2, 4)
 """False boxes an image at which recall is stated."""
@@ -26,7 +26,7 @@ NAMES = (("all", None), *((name, at) for at, name in enumerate(STRUCTURES)))
 Rows = NDArray[np.int64]
 
 
-def localisation(
+def by_structure(
     predictions: pd.DataFrame,
     test: pd.DataFrame,
     boxes: pd.DataFrame,
@@ -40,14 +40,17 @@ def localisation(
 
     - `ap_by_iou`: average precision at each IoU; over all, the mean of the structures that have boxes;
     - `recall_by_false_boxes`: share of the true boxes found with so many false boxes an image, of all structures;
-    - `distance_px`, `distance_mm`: median distance of the middles;
+    - `distance_px`, `distance_mm`: median distance of the centres;
     - `more_than_anatomy`: share of the images with more boxes of a structure than a head has.
     """
     if not isinstance(params, EvaluateStructures):
         return {}
     pairs = matched(predictions, test, boxes)
+    sizes = zip(test["width"], test["height"], strict=True)
+    spacings = zip(test["mm_per_px_x"], test["mm_per_px_y"], strict=True)
     distances = [
-        _distances(pair, row, preparation, params.confidence) for pair, row in zip(pairs, _rows(test), strict=True)
+        _distances(pair, preparation.placement(*size), spacing, params.confidence)
+        for pair, size, spacing in zip(pairs, sizes, spacings, strict=True)
     ]
     breaks = np.array([_breaks(pair, params.confidence) for pair in pairs]).reshape(len(pairs), len(STRUCTURES))
 
@@ -78,36 +81,24 @@ def localisation(
 
 
 def in_words(content: dict[str, Any]) -> str:
-    """State the distances and broken anatomy on one line, as printed by evaluate."""
+    """State the distances, and how often there are too many boxes, on one line, as printed by evaluate."""
     distance = {unit: content[f"distance_{unit}"]["all"]["value"] for unit in ("px", "mm")}
     if distance["px"] is None:
         return "no structure was found"
     said = f"{distance['px']:.1f} px" + ("" if distance["mm"] is None else f", {distance['mm']:.1f} mm")
     broken = content["more_than_anatomy"]["all"]["value"]
     return (
-        f"middles of {content['n_found']} boxes found are off by {said} (median); {broken:.1%} of "
-        f"{content['n_images']} images are given more of a structure than a head has"
+        f"the centres of {content['n_found']} detected boxes are off by {said} (median); {broken:.1%} of "
+        f"{content['n_images']} images have more boxes of a structure than a head has"
     )
 
 
-def _rows(test: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in test.to_dict("records")]
-
-
 def _average_precisions(images: list[Matched]) -> dict[str, float]:
-    hits = np.concatenate([image.hits for image in images])
-    certain = np.concatenate([image.confidence for image in images])
-    predicted = np.concatenate([image.predicted for image in images])
-    truth = np.concatenate([image.truth for image in images])
-    values = np.full((len(STRUCTURES), len(THRESHOLDS)), np.nan)
-    for structure in np.unique(truth):
-        rows = predicted == structure
-        values[structure] = average_precisions(hits[rows], certain[rows], int((truth == structure).sum()))
+    values = precisions_by_structure(images, len(STRUCTURES))
     found: dict[str, float] = {}
-    for level, threshold in enumerate(THRESHOLDS):
-        own = values[:, level]
-        mean = float(np.nanmean(own)) if (~np.isnan(own)).any() else np.nan
-        found[f"ap_by_iou/{threshold:.2f}/all"] = mean
+    for threshold, own in zip(THRESHOLDS, values.T, strict=True):
+        present = own[~np.isnan(own)]
+        found[f"ap_by_iou/{threshold:.2f}/all"] = float(present.mean()) if len(present) else np.nan
         found |= {f"ap_by_iou/{threshold:.2f}/{name}": float(own[at]) for at, name in enumerate(STRUCTURES)}
     return found
 
@@ -120,15 +111,14 @@ def _recalls(images: list[Matched]) -> dict[str, float]:
     return found
 
 
-def _distances(pair: Matched, row: dict[str, Any], preparation: Preparation, confidence: float) -> NDArray[np.float64]:
+def _distances(pair: Matched, place: Placement, spacing: tuple[str, str], confidence: float) -> NDArray[np.float64]:
     """Return structure, px and mm (NaN where unknown) of each box found in an image, shape (found, 3)."""
     rows = np.flatnonzero((pair.taken >= 0) & (pair.confidence >= confidence))
-    place = preparation.placement(int(row["width"]), int(row["height"]))
     found = place.to_original(pair.places[rows])
     true = place.to_original(pair.true_places[pair.taken[rows]])
     off = (found[:, :2] + found[:, 2:] - true[:, :2] - true[:, 2:]) / 2
-    spacing = [float(row[key] or "nan") for key in ("mm_per_px_x", "mm_per_px_y")]
-    return np.column_stack([pair.predicted[rows], np.hypot(*off.T), np.hypot(*(off * spacing).T)])
+    in_mm = off * [float(one or "nan") for one in spacing]
+    return np.column_stack([pair.predicted[rows], np.hypot(*off.T), np.hypot(*in_mm.T)])
 
 
 def _median(found: NDArray[np.float64], unit: int, structure: int | None) -> float:

@@ -65,6 +65,12 @@ def over_folds(found: pd.DataFrame, unseen: pd.DataFrame, boxes: pd.DataFrame, p
     return headline | spread, detail | spread
 
 
+def of_lowest_seed(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the boxes that the folds' detectors with the lowest seed found, as `metrics` takes them."""
+    seeds = found["seed"].astype(int)
+    return found[seeds == seeds.min()].drop(columns=["fold", "seed"]).reset_index(drop=True)
+
+
 def _map50(images: Sequence[Matched], params: EvaluateStructures) -> float:
     return scores(images, STRUCTURES, params.confidence)["map50"]
 
@@ -152,17 +158,13 @@ def scores(images: Sequence[Matched], names: Sequence[str], confidence: float) -
     certain = np.concatenate([image.confidence for image in images])
     predicted = np.concatenate([image.predicted for image in images])
     truth = np.concatenate([image.truth for image in images])
-    precision50 = dict.fromkeys(range(len(names)), (np.nan, np.nan))
-    for structure in np.unique(truth):
-        rows = predicted == structure
-        aps = average_precisions(hits[rows], certain[rows], int((truth == structure).sum()))
-        precision50[int(structure)] = (float(aps[0]), float(aps.mean()))
+    precisions = precisions_by_structure(images, len(names))
     per: dict[str, list[float]] = {"ap50": [], "ap50_95": [], "precision": [], "recall": [], "f1": []}
     for index in range(len(names)):
         taken = (predicted == index) & (certain >= confidence)
         found, called, actual = float(hits[taken, 0].sum()), int(taken.sum()), int((truth == index).sum())
-        per["ap50"].append(precision50[index][0])
-        per["ap50_95"].append(precision50[index][1])
+        per["ap50"].append(float(precisions[index, 0]))
+        per["ap50_95"].append(float(precisions[index].mean()))
         per["precision"].append(found / called if called else (0.0 if actual else np.nan))
         per["recall"].append(found / actual if actual else np.nan)
         per["f1"].append(2 * found / (called + actual) if actual else np.nan)
@@ -175,6 +177,19 @@ def scores(images: Sequence[Matched], names: Sequence[str], confidence: float) -
     for kind, values in per.items():
         result |= {f"{kind}.{name}": value for name, value in zip(names, values, strict=True)}
     return result
+
+
+def precisions_by_structure(images: Sequence[Matched], count: int) -> NDArray[np.float64]:
+    """Return the average precision of each of `count` structures at each threshold; NaN where it has no boxes."""
+    hits = np.concatenate([image.hits for image in images])
+    certain = np.concatenate([image.confidence for image in images])
+    predicted = np.concatenate([image.predicted for image in images])
+    truth = np.concatenate([image.truth for image in images])
+    found = np.full((count, len(THRESHOLDS)), np.nan)
+    for structure in np.unique(truth):
+        rows = predicted == structure
+        found[structure] = average_precisions(hits[rows], certain[rows], int((truth == structure).sum()))
+    return found
 
 
 def average_precisions(hits: NDArray[np.bool_], confidence: NDArray[np.float64], boxes: int) -> NDArray[np.float64]:

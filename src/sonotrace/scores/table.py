@@ -27,7 +27,7 @@ def show() -> None:
             console.print(
                 f"{data_set}: {worst_in_words(_read(METRICS / f'{data_set}_groups.json'))}\n", highlight=False
             )
-        if data_set in (*params.folds.data_sets, *params.folds.box_data_sets):
+        if data_set in params.folds.all_data_sets:
             detail = _read(METRICS / f"{data_set}_folds_detail.json")
             console.print(_table(f"{data_set}, out of fold", "", detail))
             for key in (key for key in detail if key.endswith(("_by_fold", "_by_seed"))):

@@ -23,8 +23,7 @@ def run(data_set: str) -> None:
     everything = load()
     params = everything.augment[data_set]
     # Folds learn from all but the test side.
-    folded = (*everything.folds.data_sets, *everything.folds.box_data_sets)
-    sides = ("train", "val") if data_set in folded else ("train",)
+    sides = ("train", "val") if data_set in everything.folds.all_data_sets else ("train",)
     prepare, out = folder(data_set, "prepare"), folder(data_set, "augment")
     table = read_table(folder(data_set, "split") / "split.csv")
     chosen = originals(table, augmented_before(data_set), read_table(prepare / "boxes.csv"), sides)

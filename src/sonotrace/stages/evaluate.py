@@ -61,7 +61,7 @@ def run(data_set: str, model: bytes) -> None:
     write_json(grouped, METRICS / f"{data_set}_groups.json")
     say(f"evaluate: {data_set}: {groups.worst_in_words(grouped)}")
     preparation = Preparation.from_mapping(everything.prepare[data_set].model_dump())
-    tight = localisation.localisation(predictions, test, boxes, preparation, params)
+    tight = localisation.by_structure(predictions, test, boxes, preparation, params)
     write_json(tight, METRICS / f"{data_set}_localisation.json")
     if kind.has_boxes:
         say(f"evaluate: {data_set}: {localisation.in_words(tight)}")

@@ -16,8 +16,8 @@ from sonotrace.running import environment
 from sonotrace.running.leftovers import clear_others
 from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.running.progress import say
-from sonotrace.scores.localisation import in_words, localisation
-from sonotrace.scores.structures import over_folds
+from sonotrace.scores.localisation import by_structure, in_words
+from sonotrace.scores.structures import of_lowest_seed, over_folds
 from sonotrace.tables import read_table
 
 
@@ -30,17 +30,15 @@ def run(data_set: str) -> None:
     environment.use_threads(params.threads)
     split = read_table(folder(data_set, "split") / "split.csv")
     unseen = with_folds(data_set, split, everything.split[data_set].salt, len(folds.numbers), folds.by)
-    prepare = folder(data_set, "prepare")
-    boxes = read_table(prepare / "boxes.csv")
+    boxes = read_table(folder(data_set, "prepare") / "boxes.csv")
     tables = [read_table(fold_predictions(data_set, *run)).assign(fold=run[0], seed=run[1]) for run in folds.runs]
     found = pd.concat(tables, ignore_index=True).sort_values(["image", "seed"], kind="stable", ignore_index=True)
     write_csv(found, folder(data_set, "evaluate_folds") / "predictions.csv")
     headline, detail = over_folds(found, unseen, boxes, params)
     write_json(headline, METRICS / f"{data_set}_folds.json")
     write_json(detail, METRICS / f"{data_set}_folds_detail.json")
-    first = found[found["seed"] == folds.seeds[0]]
     preparation = Preparation.from_mapping(everything.prepare[data_set].model_dump())
-    tight = localisation(first, unseen, boxes, preparation, params)
+    tight = by_structure(of_lowest_seed(found), unseen, boxes, preparation, params)
     write_json(tight, METRICS / f"{data_set}_folds_localisation.json")
     scores = detail["overall"]
     said = ", ".join(

@@ -10,7 +10,7 @@ import pandas as pd
 from sonotrace.models import training
 from sonotrace.models.examples import examples
 from sonotrace.params import load
-from sonotrace.patients.folds import groups, with_folds
+from sonotrace.patients.folds import with_folds, without
 from sonotrace.places import fold_model, fold_predictions, folder
 from sonotrace.running.outputs import write_csv
 from sonotrace.running.progress import say
@@ -33,11 +33,7 @@ def run(data_set: str, fold: int, seed: int) -> None:
     training.start(data_set, params)
     from sonotrace.models.files import write_keras
 
-    what = f"train_cnn_fold: fold {fold}, seed {seed}"
-    if by != "patient":
-        own = table[table["fold"] == fold]
-        (left_out,) = set(groups(zip(own["patient"], own[by], strict=True)).values())
-        what += f", without {by} {left_out}"
+    what = f"train_cnn_fold: fold {fold}, seed {seed}{without(table[table['fold'] == fold], by)}"
     say(f"{what}: {params.architecture} net, {len(train)} images, {params.epochs} epochs")
     model = training.trained(what, data_set, train, names, params, preparation).model
     shown = [example.views[0] for example in examples(data_set, unseen)]

@@ -1,8 +1,8 @@
 """train_yolo_fold: train the structure detector without one fold of patients, and ask it about them.
 
 Needs what `train_yolo` needs; leaves, for fold k and seed s, `models/folds/<data set>/k-s.pt`, and `predictions.csv` in
-`data/<data set>/folds/k-s`: the boxes that this net finds in images of the fold, nobody of whom it has seen. The last
-epoch is kept: the fold must not have a say in it.
+`data/<data set>/folds/k-s`: the boxes that this net finds in images of the fold, none of whose patients it has seen.
+The last epoch is kept, since the fold must not choose one.
 """
 
 from sonotrace.models import yolo
@@ -10,7 +10,7 @@ from sonotrace.models.definitions import net_definition
 from sonotrace.models.detector import load as load_detector
 from sonotrace.models.detector import predictions
 from sonotrace.params import load
-from sonotrace.patients.folds import groups, with_folds
+from sonotrace.patients.folds import with_folds, without
 from sonotrace.places import fold_model, fold_predictions, folder
 from sonotrace.running import environment
 from sonotrace.running.outputs import scratch, write_csv
@@ -29,14 +29,11 @@ def run(data_set: str, fold: int, seed: int) -> None:
     own, others = table[table["fold"] == fold].reset_index(drop=True), table[table["fold"] != fold]
     environment.use_threads(params.threads)
     environment.use_device(params.device)
-    what = f"train_yolo_fold: fold {fold}, seed {seed}"
-    if by != "patient":
-        (left_out,) = set(groups(zip(own["patient"], own[by], strict=True)).values())
-        what += f", without {by} {left_out}"
+    what = f"train_yolo_fold: fold {fold}, seed {seed}{without(own, by)}"
     with scratch(folder(data_set, "train_yolo_fold")) as work:
         net = net_definition(f"train_yolo.{data_set}", params.weights, params.weights_sha256, work)
         train = sorted(others["image"])
-        # Ultralytics wants a validation image, at the end alone; what it says of it chooses nothing.
+        # Ultralytics insists on a validation image, which it uses once, after the last epoch.
         card, images = yolo.lay_out(data_set, train, train[:1], work.resolve(), preparation)
         say(f"{what}: {params.weights}, {images} images, {params.epochs} epochs")
         trained = yolo.train(what, data_set, params, net, card, images, None)
