@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Without cached bytecode each stage would compile TensorFlow anew, some ten seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup repro reproduce-check test docs schema lock
+.PHONY: help setup repro reproduce-check test audit docs schema lock
 
 help:  ## list what make can do
 	@echo "make TARGET, where TARGET is one of:"
@@ -30,6 +30,9 @@ test: setup  ## lint, types, tests
 	ruff format --check .
 	mypy
 	pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+audit: setup  ## look the locked libraries up among known vulnerabilities; needs a network
+	workflow/audit
 
 docs: setup  ## build the documentation site into site/
 	sphinx-build --quiet --fail-on-warning --keep-going docs site

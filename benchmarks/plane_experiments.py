@@ -12,6 +12,8 @@ Markdown tables of all answers there, differences paired by patient with 95 % bo
 
 import argparse
 import json
+import os
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,15 +33,18 @@ from sonotrace.params.augment import AugmentOne
 from sonotrace.patients.folds import fold_of, fold_of_group
 from sonotrace.patients.folds import groups as groups_of
 from sonotrace.running import environment
+from sonotrace.sources.phantom import snapshot
 from sonotrace.tables import read_table
 
 ANSWERS = Path("experiments")
 FIFTHS = 5
+DRAWN = 600
+"""Planes, for `--pretrain`."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One way to train. The default is what `sonotrace use` sets for real images."""
+    """One way to train. The default is what `sonotrace use` set for real images before these experiments."""
 
     architecture: str = "efficientnet_lite0"
     size: int = 224
@@ -60,6 +65,8 @@ class Trial:
     """Momentum of the running mean of the weights, which is the net that is asked."""
     frozen_blocks: int = 0
     """Blocks from the image on that keep the published weights."""
+    fitted: bool = False
+    """The last layer begins as a logistic regression on the published features."""
     frozen_epochs: int = 0
     """Epochs in which only the last layer learns, before all do."""
     decay: float = 1.0
@@ -67,7 +74,7 @@ class Trial:
     norm_trained: bool = False
     loss: str = "cross-entropy"
     pretrained: str = ""
-    """A .npz of weights in place of the published ones, made by `--pretrain-on` drawn images."""
+    """A .npz of weights in place of the published ones, made by `--pretrain`."""
 
 
 BASE = Trial()
@@ -79,6 +86,11 @@ TRIALS = {
     "seed 2": replace(BASE, seed=2),
     "weights averaged": replace(BASE, average=0.95),
     "mixup": replace(BASE, mixup=0.2),
+    "last layer fitted": replace(BASE, fitted=True),
+    "last layer fitted, letterbox": replace(BASE, fitted=True, aspect="letterbox"),
+    "last layer fitted, TrivialAugment": replace(BASE, fitted=True, policy="trivial"),
+    "last layer fitted, TrivialAugment, letterbox": replace(BASE, fitted=True, policy="trivial", aspect="letterbox"),
+    "last layer fitted, phantom first": replace(BASE, fitted=True, pretrained="experiments/phantom.weights.npz"),
     "head first": replace(BASE, frozen_epochs=3),
     "half frozen": replace(BASE, frozen_blocks=8),
     "layer-wise rates": replace(BASE, decay=0.85),
@@ -87,6 +99,7 @@ TRIALS = {
     "overlays masked": replace(BASE, mask_overlays=True),
     "overlays exchanged": replace(BASE, exchange=0.5),
     "TrivialAugment": replace(BASE, policy="trivial"),
+    "TrivialAugment, letterbox": replace(BASE, policy="trivial", aspect="letterbox"),
     "half the augmentation": replace(BASE, strength=0.5),
     "generalised cross-entropy": replace(BASE, loss="generalised"),
     "288 px": replace(BASE, size=288),
@@ -94,6 +107,8 @@ TRIALS = {
     "batch norm trained": replace(BASE, norm_trained=True),
     "phantom first": replace(BASE, pretrained="experiments/phantom.weights.npz"),
 }
+SHIPPED = TRIALS["last layer fitted, TrivialAugment, letterbox"]
+"""What `sonotrace use` sets for real images."""
 
 
 def images(table: pd.DataFrame, trial: Trial) -> np.ndarray:
@@ -146,7 +161,10 @@ def compiled(model: Any, trial: Trial, steps: int) -> Any:
     for layer in model.layers:
         block = layer.name.removeprefix("block").partition("_")[0]
         depth = int(block) if block.isdigit() else (-1 if layer.name.startswith("stem") else 16)
-        factors |= {id(variable.value): trial.decay ** (16 - depth) for variable in layer.trainable_variables}
+        for (
+            variable
+        ) in layer.trainable_variables:  # optimizers of TensorFlow are given the value, of others the variable
+            factors[id(variable)] = factors[id(variable.value)] = trial.decay ** (16 - depth)
 
     class ByDepth(keras.optimizers.AdamW):  # type: ignore[misc]
         """AdamW whose rate falls from the last block to the first."""
@@ -181,6 +199,15 @@ def train(
     per_epoch = len(rows) // batch
     model = net(trial, names, per_epoch * trial.epochs)
     one_hot = np.eye(len(names), dtype=np.float32)
+    if trial.fitted:
+        import keras
+
+        from sonotrace.models import last_layer
+
+        features = keras.Model(model.input, model.get_layer("features").output)
+        parts = np.split(shown[rows, ..., None].astype(np.float32), range(32, len(rows), 32))
+        found = [features.predict_on_batch(part) for part in parts]
+        last_layer.set_last(model, np.concatenate(found), [names[label] for label in labels[rows]], names)
     if trial.frozen_epochs:
         whole = {layer.name: layer.trainable for layer in model.layers}
         for layer in model.layers[:-1]:
@@ -254,12 +281,18 @@ def run(name: str, official: pd.DataFrame, groups: list[int], *, by_scanner: boo
 
 
 def pretrain() -> None:
-    """Train the default net on drawn planes, in folders `experiments/phantom/<plane>`, and keep its weights."""
-    files = sorted(Path("experiments/phantom").glob("*/*.png"))
-    names = sorted({file.parent.name for file in files})
+    """Draw planes, train the default net on them, and keep its weights."""
+    drawn = ANSWERS / "phantom"
+    shutil.rmtree(drawn, ignore_errors=True)
+    drawn.mkdir(parents=True)
+    params = {"images": DRAWN, "seed": 7}
+    snapshot("planes", Path("data/phantom/planes"), params, drawn, environment.threads(), lambda _: None)
+    table = pd.read_csv(drawn / "image_label.csv")
+    files = [drawn / "images" / f"{name}.png" for name in table["Image_name"]]
+    names = sorted(set(table["Plane"]))
     prepare = Preparation(224, 224, "stretch", mask_overlays=False)
     shown = np.stack([prepare.apply(read_grey(file)) for file in files])
-    labels = np.array([names.index(file.parent.name) for file in files])
+    labels = np.array([names.index(label) for label in table["Plane"]])
     trial = replace(BASE, epochs=4)
     model = train(trial, shown, np.arange(len(files)), labels, [file.name for file in files], names)
     np.savez(TRIALS["phantom first"].pretrained, *model.get_weights())
@@ -327,13 +360,15 @@ def main() -> None:
     parser.add_argument("--by-scanner", action="store_true")
     parser.add_argument("--pretrain", action="store_true")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     if given.table:
         show()
         return
     environment.isolate()
-    environment.use_threads(2)
-    environment.let_tensorflow_sleep()
+    environment.use_threads(given.threads)
+    if os.environ["KERAS_BACKEND"] == "tensorflow":
+        environment.let_tensorflow_sleep()
     if given.pretrain:
         pretrain()
     official = pd.read_csv(given.official, sep=";").rename(columns=str.strip)

@@ -1,6 +1,7 @@
 """Real commands on machines as users have them: other users, odd paths, no home, kills."""
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import pytest
 import recording_resolver
+import typer
 import yaml
 from checkouts import Checkout, clone
+
+from sonotrace import cli
 
 ENGINES = [("dvc", "repro", "pull@planes"), ("snakemake", "--cores", "2", "pull_planes")]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user or change mounts")
@@ -94,32 +98,86 @@ recorder = pytest.mark.skipif(
 )
 
 
-def _names_asked_for(checkout: Checkout, notes: Path, *command: str) -> list[str]:
-    checkout.run(*RECORDING, sys.executable, str(Path(recording_resolver.__file__)), str(notes), *command, online=True)
-    return notes.read_text().split() if notes.exists() else []
+STRACE = shutil.which("strace")
+WATCHED = ["strace", "--follow-forks", "--seccomp-bpf", "--quiet=all", "--trace=connect,sendto,sendmsg"]
+ADDRESS = re.compile(r"sin6?_port=htons\((\d+)\).*?inet_(?:addr\(|pton\(AF_INET6, )\"([^\"]+)\"")
+
+
+def _contacted(checkout: Checkout, tmp_path: Path, *command: str) -> tuple[list[str], set[str]]:
+    """Run a command; return the names that it looked up and the addresses and ports that it wrote to.
+
+    Without strace, addresses stay unknown. That of the name server is left out.
+    """
+    names, calls = tmp_path / "names", tmp_path / "calls"
+    watched = [*WATCHED, f"--output={calls}"] if STRACE else []
+    resolver = [sys.executable, str(Path(recording_resolver.__file__)), str(names)]
+    checkout.run(*RECORDING, *resolver, *watched, *command, online=True)
+    asked = names.read_text().split() if names.exists() else []
+    found = ADDRESS.findall(calls.read_text()) if STRACE else []
+    return asked, {f"{address}:{port}" for port, address in found} - {"127.0.0.1:53"}
 
 
 @recorder
-def test_the_recording_resolver_notes_what_is_asked_for(checkout: Checkout, tmp_path: Path) -> None:
-    code = "import socket, contextlib\nwith contextlib.suppress(OSError): socket.getaddrinfo('host.example.org', 80)"
-    assert "host.example.org" in _names_asked_for(checkout, tmp_path / "names", "python", "-c", code)
+def test_look_ups_and_connections_are_noted(checkout: Checkout, tmp_path: Path) -> None:
+    code = """
+import contextlib, socket
+with contextlib.suppress(OSError): socket.getaddrinfo("host.example.org", 80)
+for family, address in ((socket.AF_INET, "192.0.2.7"), (socket.AF_INET6, "2001:db8::7")):
+    with contextlib.suppress(OSError), socket.socket(family) as one: one.connect((address, 443))
+with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+    one.sendto(b"x", ("192.0.2.8", 8125))
+"""
+    names, addresses = _contacted(checkout, tmp_path, "python", "-c", code)
+    assert "host.example.org" in names
+    if STRACE:
+        assert {"192.0.2.7:443", "2001:db8::7:443", "192.0.2.8:8125"} <= addresses
+
+
+ASKING = {
+    *("dvc status", "dvc metrics show", "dvc plots show", "snakemake --dry-run", "sonotrace sources"),
+    *("sonotrace metrics", "sonotrace runs", "sonotrace verify", "sonotrace lineage models/planes.keras"),
+    *("sonotrace predict data/planes/pull/images --json", "sonotrace compare HEAD workspace"),
+    *("sonotrace export mlbom {folder}/bom.json", "sonotrace export card {folder}/card.md"),
+}
+WAITING = {"serve", "review"}
+"""Commands that wait for a browser; tests/serve and tests/review hold them to the loopback address."""
+FORKED = {"train_cnn_fold", "train_ensemble", "train_distilled", "train_yolo_fold", "evaluate_folds"}
+SCOPED = {"evaluate_scope", "gather_scope"}
+"""Stages that the graph as shipped does not have; they run the code of those that it has."""
+CHANGING = {"audit-labels", "sign", "use", "withdraw", "patient-key"}
+"""Commands that need files of their own: no library of theirs is missing from the others."""
 
 
 @recorder
-@pytest.mark.parametrize(
-    "command",
-    [
-        *("dvc status", "dvc metrics show", "dvc plots show", "snakemake --dry-run", "sonotrace sources"),
-        *("sonotrace metrics", "sonotrace runs", "sonotrace verify", "sonotrace lineage models/planes.keras"),
-        *("sonotrace predict data/planes/pull/images --json", "sonotrace export mlbom {folder}/bom.json"),
-        *("dvc repro --force --single-item train_cnn", "dvc repro --force --single-item train_yolo"),
-        *("dvc repro --force --single-item evaluate@planes", "dvc repro --force --single-item evaluate@structures"),
-        *("dvc repro --force --single-item pull@planes", "dvc repro --force --single-item validate@planes"),
-        *("dvc repro --force --single-item split@planes", "dvc repro --force --single-item augment@planes"),
-    ],
-)
-def test_no_command_looks_a_host_up(by_dvc: Checkout, tmp_path: Path, command: str) -> None:
-    assert _names_asked_for(by_dvc, tmp_path / "names", *command.format(folder=tmp_path).split()) == []
+@pytest.mark.parametrize("command", sorted(ASKING))
+def test_no_command_looks_a_host_up_or_writes_to_one(by_dvc: Checkout, tmp_path: Path, command: str) -> None:
+    assert _contacted(by_dvc, tmp_path, *command.format(folder=tmp_path).split()) == ([], set())
+
+
+@recorder
+@pytest.mark.parametrize("stage", ["pull", "validate", "split", "prepare", "augment", "train_cnn", "train_yolo"])
+def test_no_stage_looks_a_host_up_or_writes_to_one(by_dvc: Checkout, tmp_path: Path, stage: str) -> None:
+    data_set = "structures" if stage == "train_yolo" else "planes"
+    forced = ("dvc", "repro", "--force", "--single-item", f"{stage}@{data_set}")
+    assert _contacted(by_dvc, tmp_path, *forced) == ([], set())
+
+
+@recorder
+def test_neither_do_the_stages_after_the_trainings(by_dvc: Checkout, tmp_path: Path) -> None:
+    later = [f"{stage}@{name}" for stage in ("evaluate", "export_onnx", "gather") for name in ("planes", "structures")]
+    forced = ("dvc", "repro", "--force", "--single-item", *later, "report")
+    assert _contacted(by_dvc, tmp_path, *forced) == ([], set())
+
+
+def test_every_command_is_tried_or_named_as_not(by_dvc: Checkout) -> None:
+    known = set(typer.main.get_command(cli.app).commands)
+    tried = {command.split()[1] for command in ASKING if command.startswith("sonotrace")}
+    graph = {stage.partition("@")[0] for stage in lock_of(by_dvc)}
+    assert known - tried - graph == {"pin", *WAITING, *FORKED, *SCOPED, *CHANGING}
+
+
+def lock_of(checkout: Checkout) -> list[str]:
+    return list(yaml.safe_load((checkout.path / "dvc.lock").read_text())["stages"])
 
 
 @needs_root
@@ -183,8 +241,6 @@ def test_a_killed_engine_takes_its_stage_along(
     process.wait(30)
     _until(lambda: not _stages_in(checkout.path))
     checkout.set_params({"pull.planes.phantom.images": 48})
-    if engine[0] == "snakemake":
-        checkout.run("snakemake", "--unlock")
     assert "Running stage 'pull@planes'" in checkout.run(*engine)
     assert list(part.glob("*.part")) == []
 

@@ -64,7 +64,7 @@ def test_a_stage_that_is_stopped_clears_up_and_says_how_to_go_on(number):
 
 
 def test_a_stopped_experiment_and_a_stopped_snakemake_have_their_own_remedies(monkeypatch):
-    assert "snakemake --unlock" in engine.how_to_go_on(["dvc", "snakemake"])
+    assert "The same command goes on" in engine.how_to_go_on(["dvc", "snakemake"])
     monkeypatch.setenv("DVC_EXP_NAME", "wiry-gnat")
     said = engine.how_to_go_on(["dvc"])
     assert "the same `dvc exp run`" in said

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sonotrace.errors import SonotraceError
-from sonotrace.running.private import private_state
+from sonotrace.running.private import WITH_PATIENTS, close_data, private_state
+from sonotrace.running.start import prepare
 
 
 def _mode(path):
@@ -87,3 +88,51 @@ def test_another_user_can_neither_plant_nor_read_a_file(tmp_path):
     assert subprocess.run([*other, "test", "-x", tmp_path], check=False).returncode == 0
     planted = subprocess.run([*other, "touch", state / "dvc/repo/cache.db"], capture_output=True, check=False)
     assert b"Permission denied" in planted.stderr
+
+
+@pytest.fixture
+def with_data(tmp_path):
+    for name in WITH_PATIENTS:
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name).chmod(0o2775)
+    return tmp_path
+
+
+def _modes(top):
+    return [oct(stat.S_IMODE((top / name).stat().st_mode)) for name in WITH_PATIENTS]
+
+
+@pytest.mark.parametrize(
+    ("config", "modes"),
+    [
+        (None, "0o700"),
+        ("[core]\n    analytics = false\n", "0o700"),
+        ("[cache]\n    shared = group\n", "0o2770"),
+        ("not a config", "0o700"),
+    ],
+)
+def test_data_is_closed_to_others_and_to_the_group_unless_it_shares_the_cache(with_data, config, modes):
+    if config is not None:
+        (with_data / ".dvc/config").write_text(config)
+    close_data(with_data)
+    assert _modes(with_data) == [modes, modes]
+
+
+def test_modes_that_are_stricter_already_are_kept(with_data):
+    (with_data / "data").chmod(0o500)
+    close_data(with_data)
+    assert _modes(with_data)[0] == "0o500"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_data_of_another_user_is_left_alone(with_data):
+    os.chown(with_data / "data", 65534, 65534)
+    close_data(with_data)
+    assert _modes(with_data) == ["0o2775", "0o700"]
+
+
+def test_a_command_that_changes_the_checkout_closes_its_data(with_data):
+    prepare(with_data, mends=False)
+    assert _modes(with_data)[0] == "0o2775"
+    prepare(with_data)
+    assert _modes(with_data)[0] == "0o700"

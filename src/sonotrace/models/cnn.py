@@ -25,17 +25,18 @@ MOMENTUM = 0.9
 def build(section: str, params: TrainCnn, width: int, height: int, names: Sequence[str], steps: int) -> keras.Model:
     """Return a compiled model that names `names`; `steps` is the number of batches the training will take.
 
-    Where it begins with published weights, batch norm keeps its means and variances: those of a few hundred
-    images are no better, and not computing them halves the time. Raises SonotraceError, naming `section` of
+    Where an EfficientNet begins with trained weights, batch norm keeps its means and variances: those of a few
+    hundred images are no better, and not computing them halves the time. Raises SonotraceError, naming `section` of
     params.yaml, where the weights cannot be used.
     """
     model = net(params.architecture, width, height, len(names))
     if params.weights == "imagenet":
         load_imagenet(model, section)
-        for layer in model.layers:
-            layer.trainable = not isinstance(layer, layers.BatchNormalization)
     elif params.weights != "none":
         load_own(model, Path(params.weights), str(params.weights_sha256), section, list(names))
+    if params.weights != "none" and params.architecture.startswith("efficientnet"):
+        for layer in model.layers:
+            layer.trainable = not isinstance(layer, layers.BatchNormalization)
     return compiled(model, params.learning_rate, steps)
 
 

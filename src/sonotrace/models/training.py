@@ -36,6 +36,7 @@ def start(data_set: str, params: TrainCnn) -> None:
     """Import Keras with threads, device, operations and seed fixed, as `params`, `train_cnn.<data set>`, say."""
     environment.use_threads(params.threads)
     environment.use_device(params.device)
+    environment.use_deterministic_operations()
     with native_noise_hidden():
         set_up(data_set, params)
 
@@ -57,13 +58,13 @@ def trained(
     last. `log` takes the figures of each epoch (`progress.epoch_log`). A training that was stopped goes on after
     its last whole epoch, and ends as if it had not been stopped. Call `start` first.
     """
-    from sonotrace.models import cnn, efficientnet, weights
+    from sonotrace.models import cnn, efficientnet, last_layer, weights
 
     batch = min(params.batch, len(train))
     per_epoch = len(train) // batch
     steps = per_epoch * params.epochs
     model = cnn.build(f"train_cnn.{data_set}", params, preparation.width, preparation.height, names, steps)
-    code = [cnn, efficientnet, weights, examples, checkpoint, sys.modules[__name__]]
+    code = [cnn, efficientnet, last_layer, weights, examples, checkpoint, sys.modules[__name__]]
     key = checkpoint.key_of(code, [train, val], (params, preparation, list(names)))
     kept = checkpoint.Checkpoint(f"{data_set} {what}", key)
     progress = kept.read()
@@ -74,6 +75,8 @@ def trained(
             variable.assign(value)
         for values in progress.history:
             _note(log, values)
+    elif params.weights == "imagenet":
+        last_layer.fit(model, [example.views[0] for example in train], [example.label for example in train], names)
     with bar(what, steps) as advance:
         advance(done * per_epoch)
         model.fit(
@@ -127,6 +130,7 @@ def set_up(data_set: str, params: TrainCnn) -> None:
         import torch
 
         torch.set_num_threads(params.threads)
+        torch.use_deterministic_algorithms(True, warn_only=True)
         gpus = torch.cuda.device_count()
     else:
         import jax
@@ -165,6 +169,9 @@ def _reporter(what: str, log: Any, advance: Any, epochs: int, progress: Progress
 
     class Reporter(keras.callbacks.Callback):  # type: ignore[misc]
         """Says and keeps what each epoch gave."""
+
+        async_safe = True
+        """Keras need not wait for a step's figures: of a step, only that it ended is told."""
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
             advance(1)

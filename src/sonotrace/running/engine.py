@@ -49,7 +49,7 @@ def how_to_go_on(engines: list[str]) -> str:
             "If `git status` says that HEAD is detached: `git switch -`"
         )
     if "snakemake" in engines:
-        return "`snakemake --unlock`, then the same command, goes on with this stage; finished stages are kept"
+        return "The same command goes on with this stage; finished stages are kept"
     return "`dvc repro` goes on with this stage; finished stages are kept"
 
 

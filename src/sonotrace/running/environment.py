@@ -112,6 +112,17 @@ def use_threads(count: int) -> None:
     os.environ["TF_NUM_INTEROP_THREADS"] = str(count)
 
 
+def use_deterministic_operations() -> None:
+    """Have cuBLAS and XLA compute the same bytes again on a GPU; call it before a framework is imported.
+
+    TensorFlow and PyTorch are also told so themselves, where a training is set up.
+    """
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    flag = "--xla_gpu_deterministic_ops=true"
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    os.environ["XLA_FLAGS"] = " ".join(flags if flag in flags else [*flags, flag])
+
+
 def let_tensorflow_sleep() -> None:
     """Have TensorFlow's threads sleep while they wait for work; call it before TensorFlow computes anything.
 
@@ -127,7 +138,11 @@ def let_tensorflow_sleep() -> None:
 
 
 def use_device(device: str) -> None:
-    """Hide the GPUs where the parameters say `cpu`; call it before a framework is imported."""
+    """Hide the GPUs where the parameters say `cpu`, and share their memory; call it before a framework is imported.
+
+    JAX takes three quarters of a card's memory at once otherwise; TensorFlow is told so where a training is set up.
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
@@ -137,17 +152,25 @@ def quiet_ultralytics() -> Any:
 
     Whenever it chooses a device it sets its own number of threads, one fewer than cores. Before it trains it
     asks a public host for a font that it would draw labels with, and on a GPU for weights to try mixed
-    precision with, offline or not. Raises SonotraceError where TensorFlow is loaded.
+    precision with, offline or not. It pads validation images by half a stride, which it does not do to predict;
+    here both see the same image. Raises SonotraceError where TensorFlow is loaded.
     """
     use_torch()
     from ultralytics import YOLO, settings  # type: ignore[attr-defined]
+    from ultralytics.data import build
     from ultralytics.data import utils as data_utils
+    from ultralytics.data.dataset import YOLODataset
     from ultralytics.engine import trainer
     from ultralytics.utils import torch_utils
 
     data_utils.check_font = lambda _: None  # type: ignore[attr-defined]
     trainer.check_amp = lambda model: next(model.parameters()).device.type == "cuda"  # type: ignore[attr-defined]
 
+    class Unpadded(YOLODataset):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings | {"pad": 0.0})
+
+    build.YOLODataset = Unpadded  # type: ignore[misc, attr-defined]
     torch_utils.NUM_THREADS = threads()  # type: ignore[attr-defined]
 
     loggers = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")

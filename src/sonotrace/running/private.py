@@ -5,6 +5,7 @@ writable for everyone, whatever the umask. So they lie in `STATE`, which only it
 """
 
 import atexit
+import configparser
 import os
 import shutil
 import stat
@@ -18,6 +19,7 @@ from sonotrace.places import STATE
 
 DVC_STATE = Path("dvc/repo")
 """Below `STATE`: the part of `core.site_cache_dir` that DVC would make writable for everyone."""
+WITH_PATIENTS = ("data", ".dvc/cache")
 _OWNER_ONLY = 0o700
 _HARMLESS = ("downloads", "runs")
 """What `STATE` holds that runs no code: downloads are checked by hash, records are only shown."""
@@ -41,6 +43,24 @@ def private_state(top: Path) -> Path:
     except OSError:
         return _temporary()
     return state if all(_is_private(folder) for folder in folders) else _temporary()
+
+
+def close_data(top: Path) -> None:
+    """Let nobody but their owner enter the folders of the checkout `top` that hold images and name patients.
+
+    Git and DVC keep no modes of folders, so this is done whenever a command starts. Where `.dvc/config` says that a
+    group shares the cache (`cache.shared`), that group stays in. Folders of another owner are left alone.
+    """
+    config = configparser.ConfigParser(interpolation=None)
+    with suppress(OSError, configparser.Error, UnicodeDecodeError):
+        config.read(top / ".dvc/config", encoding="utf-8")
+    group = config.get("cache", "shared", fallback="") == "group"
+    for name in WITH_PATIENTS:
+        with suppress(OSError):
+            mode = stat.S_IMODE((top / name).stat().st_mode)
+            wanted = mode & (0o2770 if group else _OWNER_ONLY)
+            if wanted != mode and (top / name).stat().st_uid == os.geteuid():
+                (top / name).chmod(wanted)
 
 
 def _make_private(folder: Path, top: Path) -> None:

@@ -14,16 +14,18 @@ ENGINES = ("dvc", "snakemake")
 
 
 def prepare(top: Path, mends: bool = True) -> Path:
-    """Make the checkout's state private, mend what a kill left, and point DVC there; return the folder of state.
+    """Make the checkout's state and data private, mend what a kill left, point DVC there; return the folder of state.
 
     Without `mends`, nothing in the checkout changes but its state.
 
     Raises SonotraceError where the state belongs to somebody else.
     """
-    from sonotrace.running.private import private_state
+    from sonotrace.running.private import close_data, private_state
     from sonotrace.running.recovery import recover
 
     state = private_state(top)
+    if mends:
+        close_data(top)
     for line in recover(top, state) if mends else ():
         print(f"note: {line}", file=sys.stderr)
     os.environ.setdefault("DVC_SITE_CACHE_DIR", str(state / "dvc"))
@@ -68,7 +70,12 @@ def _start() -> None:
     except SonotraceError as error:
         os.write(2, f"error: {error}\n".encode())
         os._exit(1)  # an exception would be reported and forgotten, as of any .pth file
-    if engine == "snakemake":  # it keeps its source cache there, by default in the user's home
+    if engine == "snakemake":
+        from sonotrace.running import snakemake_lock
+
+        for line in snakemake_lock.hold(top, state):
+            print(f"note: {line}", file=sys.stderr)
+        # It keeps its source cache there, by default in the user's home.
         os.environ["XDG_CACHE_HOME"] = str(state / "cache")
 
 

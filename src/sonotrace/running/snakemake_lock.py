@@ -1,0 +1,62 @@
+"""Take away the lock that a killed Snakemake leaves behind, which otherwise needs `snakemake --unlock` by hand.
+
+Every Snakemake of a checkout holds a shared lock of the system on one file of the state, which ends with its process.
+Whoever gets that file for itself knows that no other Snakemake of this machine runs. The file names the machines that
+have started one since there was no lock; where that is another one too, as on a shared file system, the lock stays.
+"""
+
+import fcntl
+import platform
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+LOCKS = Path(".snakemake/locks")
+STARTED = "snakemake"
+"""In the folder of state: the file."""
+
+_held: list[BinaryIO] = []
+"""Kept open until the process ends; not inherited by others."""
+
+
+def hold(top: Path, state: Path) -> list[str]:
+    """Hold the shared lock from now on; return what was mended before that, in lines.
+
+    Does nothing where the file system knows no such locks.
+    """
+    done: list[str] = []
+    with suppress(OSError):
+        file = (state / STARTED).open("a+b")
+        _held.append(file)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            _note(file, _machines(file))
+            return done
+        locks = [path for path in (top / LOCKS).glob("*.lock") if path.is_file()]
+        machines = _machines(file)
+        if locks and machines == {_own()}:
+            for path in locks:
+                path.unlink(missing_ok=True)
+            done.append(f"{LOCKS}: a killed Snakemake left its lock; removed, since none runs")
+            locks = []
+        _note(file, machines if locks else set())
+        fcntl.flock(file, fcntl.LOCK_SH)
+    return done
+
+
+def _own() -> str:
+    return platform.node()
+
+
+def _machines(file: BinaryIO) -> set[str]:
+    file.seek(0)
+    return {line for line in file.read().decode(errors="replace").splitlines() if line}
+
+
+def _note(file: BinaryIO, before: set[str]) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write("".join(f"{name}\n" for name in sorted(before | {_own()})).encode())
+    file.flush()
