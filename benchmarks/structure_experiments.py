@@ -25,7 +25,7 @@ import pandas as pd
 from sonotrace.images.grey import read_grey, write_png
 from sonotrace.images.preparation import Preparation
 from sonotrace.kinds.structures import STRUCTURES
-from sonotrace.models import yolo
+from sonotrace.models import yolo, yolo_images
 from sonotrace.models.detections import LEAST, OVERLAP
 from sonotrace.params import load
 from sonotrace.params.evaluate import EvaluateStructures
@@ -163,11 +163,8 @@ def run(name: str, folds: list[int]) -> None:
         work.mkdir(parents=True)
         own, others = table[table["fold"] == fold], sorted(table[table["fold"] != fold]["image"])
         card, images = yolo.lay_out("structures", others, others[:1], work, params.prepare["structures"])
-        for link in [path for path in work.rglob("*.png") if path.is_symlink()]:
-            content = link.read_bytes()  # Ultralytics would put its cache beside what the link points to
-            link.unlink()
-            link.write_bytes(content)
         model = environment.quiet_ultralytics()(definition(trial.net, work), task="detect")
+        yolo_images.adapt()
         if trial.first:
             model.load(str(ANSWERS / f"{trial.first}.pt"))
         made = fit(model, trial, work, data=str(card))

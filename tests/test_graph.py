@@ -26,6 +26,7 @@ CANNOT_CHANGE_OUTPUTS = {
     "sonotrace.running.outputs": "writes what it is given; its form is fixed by tests of its own",
     "sonotrace.running.start": "says where the tools keep their state",
     "sonotrace.running.private": "keeps other users out of it",
+    "sonotrace.running.snakemake_lock": "removes the lock of a Snakemake that was killed",
     "sonotrace.running.recovery": "mends what a kill left before anything runs",
     "sonotrace.places": "says where things stand; a changed place changes the graph too",
     "sonotrace.scores.table": "prints",

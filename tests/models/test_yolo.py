@@ -7,7 +7,7 @@ import yaml
 
 from sonotrace.errors import SonotraceError
 from sonotrace.images.copies import copy_name
-from sonotrace.images.grey import encode_pages, read_grey, write_png
+from sonotrace.images.grey import encode_pages, read_grey, read_page, write_png
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.models.yolo import label_lines, lay_out
 from sonotrace.params.prepare import PrepareOne
@@ -51,6 +51,12 @@ def augmented(work):
     return table
 
 
+def read(path):
+    """Read a laid out image as Ultralytics is made to; tests/models/test_yolo_images.py says that it does."""
+    _, _, page = path.stem.partition("_")
+    return read_page(path, int(page)) if page else read_grey(path)
+
+
 def _picture():
     return np.zeros((32, 64), np.uint8)
 
@@ -62,13 +68,13 @@ def test_sides_stay_apart_and_test_images_are_never_shown(work, augmented):
     }
     assert names == {"train": ["0000000", "0000000_001", "0000000_002", "0000001"], "val": ["0000000"]}
     assert count == 4
-    shown = {path.resolve().stem for path in (work / "run").rglob("*.png") if path.is_symlink()}
-    assert shown == {"a", "b", "e"}
+    pictures = list((work / "run").rglob("images/*"))
+    assert all(path.is_symlink() for path in pictures), "nothing is written out twice"
+    assert {path.resolve().name for path in pictures} == {"a.png", "a.tif", "b.png", "e.png"}
     for side, images in names.items():
         assert sorted(path.stem for path in (work / "run" / side / "labels").iterdir()) == images
-        for image in images:
-            picture = read_grey(work / "run" / side / "images" / f"{image}.png")
-            assert (picture == int(image.partition("_")[2] or 0)).all()
+        for path in (work / "run" / side / "images").iterdir():
+            assert (read(path) == int(path.stem.partition("_")[2] or 0)).all()
     content = yaml.safe_load(card.read_text())
     assert list(content["names"].values()) == list(STRUCTURES)
     assert (content["train"], content["val"]) == ("train/images", "val/images")
@@ -107,10 +113,10 @@ def test_no_prepared_image_is_written_to_whatever_images_are_called(work, names)
     _, count = _laid_out(table, work / "run")
     assert count == 4
     assert {path: path.read_bytes() for path in (at / "prepare/images").iterdir()} == kept
-    levels = {int(read_grey(path)[0, 0]) for path in (work / "run/train/images").iterdir()}
+    levels = {int(read(path)[0, 0]) for path in (work / "run/train/images").iterdir()}
     assert levels == {0, 1, 50, 51}
     labelled = [path for path in (work / "run/train/labels").iterdir() if path.read_text()]
-    assert [int(read_grey(work / "run/train/images" / f"{path.stem}.png")[0, 0]) for path in labelled] == [1]
+    assert [int(read(work / "run/train/images" / f"{path.stem}.tif")[0, 0]) for path in labelled] == [1]
 
 
 @pytest.mark.parametrize("side", ["train", "val"])

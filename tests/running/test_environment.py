@@ -101,3 +101,22 @@ def test_threads_with_nothing_to_do_soon_sleep(monkeypatch):
     assert (os.environ["OMP_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"]) == ("3", "PASSIVE")
     assert int(os.environ["GOMP_SPINCOUNT"]) < 100_000  # GNU OpenMP spins 300,000 times by itself
     assert environment.threads() == 3
+
+
+def test_xla_is_told_once_to_be_deterministic_and_keeps_what_it_was_told(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/nowhere")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    for _ in range(2):
+        environment.use_deterministic_operations()
+    assert os.environ["XLA_FLAGS"].split() == ["--xla_dump_to=/nowhere", "--xla_gpu_deterministic_ops=true"]
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+
+
+def test_jax_shares_a_card_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "true")
+    environment.use_device("auto")
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "true"
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE")
+    environment.use_device("auto")
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"

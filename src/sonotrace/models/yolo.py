@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images.grey import STORED, read_page, write_png
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.models import yolo_checkpoint as checkpoint
+from sonotrace.models import yolo_images
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.train_yolo import TrainYolo
 from sonotrace.places import folder
@@ -37,10 +37,9 @@ def lay_out(
 ) -> tuple[Path, int]:
     """Lay the images of both sides out as Ultralytics reads them; return the card and the train count.
 
-    Files are named by number, an image's copies by its number and their page: whatever images are called, no
-    file can be written through the link of another. Prepared images are links, since Ultralytics writes caches
-    beside images and mends some files in place. Paths in the card are absolute, since Ultralytics resolves
-    others against a settings file.
+    Files are links, named by number, an image's copies by its number and their page: whatever images are called, no
+    file can be written through the link of another, and Ultralytics' caches come to lie beside the links. Paths in
+    the card are absolute, since Ultralytics resolves others against a settings file.
     """
     prepare, augment = folder(data_set, "prepare"), folder(data_set, "augment")
     copies = read_table(augment / "copies.csv").groupby("image")["copy"].apply(list).to_dict()
@@ -57,12 +56,12 @@ def lay_out(
         at.mkdir(parents=True)
         labels.mkdir()
         for number, image in enumerate(images):
-            (at / f"{number:07}.png").symlink_to((prepare / "images" / f"{image}.png").resolve())
-            (labels / f"{number:07}.txt").write_text(own.get(image, ""))
-            for page, copy in enumerate(copies.get(image, ()) if side == "train" else (), 1):
-                picture = read_page(augment / "images" / f"{image}.tif", page)
-                write_png(picture, at / f"{number:07}_{page:03}.png", STORED)
-                (labels / f"{number:07}_{page:03}.txt").write_text(of_copies.get(copy, ""))
+            own_copies = copies.get(image, ()) if side == "train" else ()
+            for page, text in enumerate([own.get(image, ""), *(of_copies.get(copy, "") for copy in own_copies)]):
+                file = augment / "images" / f"{image}.tif" if page else prepare / "images" / f"{image}.png"
+                link = at / yolo_images.link_of(number, page)
+                link.symlink_to(file.resolve())
+                (labels / f"{link.stem}.txt").write_text(text)
     names = "".join(f"  {index}: {name}\n" for index, name in enumerate(STRUCTURES))
     card = work / "data.yaml"
     card.write_text(f"path: {work}\ntrain: train/images\nval: val/images\nnames:\n{names}")
@@ -95,6 +94,7 @@ def train(what: str, data_set: str, params: TrainYolo, net: Path, card: Path, im
         if params.device == "gpu":
             environment.require_gpu(f"train_yolo.{data_set}", gpus > 0)
         model = environment.quiet_ultralytics()(net, task="detect")
+        yolo_images.adapt()
     device: Any = 0 if gpus and params.device != "cpu" else "cpu"
     per_epoch = -(-images // params.batch)
     kept = checkpoint.YoloCheckpoint(f"{data_set} {what}", checkpoint.key_of(work, net, (params, device, log is None)))

@@ -138,14 +138,18 @@ def key_of(work: Path, net: Path, conditions: object) -> str:
     import torch
     import ultralytics
 
-    from sonotrace.models import yolo
+    from sonotrace.models import yolo, yolo_images
 
     digest.update(repr((ultralytics.__version__, torch.__version__, np.__version__)).encode())
-    for file in (Path(str(yolo.__file__)), Path(str(sys.modules[__name__].__file__)), net):
+    code = [Path(str(module.__file__)) for module in (yolo, yolo_images, sys.modules[__name__])]
+    for file in (*code, net):
         digest.update(file.read_bytes())
+    hashed: dict[Path, bytes] = {}  # all pages of an image's copies are one file
     for side in ("train", "val"):
-        for file in sorted((work / side).rglob("*")):
-            if file.is_file() and file.suffix in (".png", ".txt"):
-                digest.update(file.relative_to(work).as_posix().encode())
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
+        for path in sorted((work / side).glob("*/*")):
+            if path.suffix in (".png", ".tif", ".txt"):
+                file = path.resolve()
+                if file not in hashed:
+                    hashed[file] = hashlib.sha256(file.read_bytes()).digest()
+                digest.update(path.relative_to(work).as_posix().encode() + hashed[file])
     return digest.hexdigest()

@@ -152,25 +152,17 @@ def quiet_ultralytics() -> Any:
 
     Whenever it chooses a device it sets its own number of threads, one fewer than cores. Before it trains it
     asks a public host for a font that it would draw labels with, and on a GPU for weights to try mixed
-    precision with, offline or not. It pads validation images by half a stride, which it does not do to predict;
-    here both see the same image. Raises SonotraceError where TensorFlow is loaded.
+    precision with, offline or not. Raises SonotraceError where TensorFlow is loaded.
     """
     use_torch()
     from ultralytics import YOLO, settings  # type: ignore[attr-defined]
-    from ultralytics.data import build
     from ultralytics.data import utils as data_utils
-    from ultralytics.data.dataset import YOLODataset
     from ultralytics.engine import trainer
     from ultralytics.utils import torch_utils
 
     data_utils.check_font = lambda _: None  # type: ignore[attr-defined]
     trainer.check_amp = lambda model: next(model.parameters()).device.type == "cuda"  # type: ignore[attr-defined]
 
-    class Unpadded(YOLODataset):
-        def __init__(self, *args: Any, **settings: Any) -> None:
-            super().__init__(*args, **settings | {"pad": 0.0})
-
-    build.YOLODataset = Unpadded  # type: ignore[misc, attr-defined]
     torch_utils.NUM_THREADS = threads()  # type: ignore[attr-defined]
 
     loggers = ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb")

@@ -1,0 +1,95 @@
+"""Ultralytics reads each page of an image's copies, and validates on images laid out as it predicts them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sonotrace import cli
+
+SEEN = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from sonotrace.images.grey import STORED, write_png
+from sonotrace.models.definitions import net_definition
+from sonotrace.models.yolo_images import adapt
+from sonotrace.running.environment import quiet_ultralytics
+
+YOLO = quiet_ultralytics()
+adapt()
+from ultralytics.cfg import get_cfg
+from ultralytics.data.build import build_yolo_dataset
+
+width, height, imgsz = map(int, sys.argv[1:])
+top = Path.cwd()
+image = np.full((height, width), 128, np.uint8)
+for part in ("images", "labels"):
+    (top / "val" / part).mkdir(parents=True)
+write_png(image, top / "val/images/1.png", STORED)
+(top / "val/labels/1.txt").write_text("0 0.5 0.5 0.2 0.2\\n")
+settings, data = get_cfg(overrides={"imgsz": imgsz}), {"names": {0: "CSP"}, "nc": 1, "channels": 3}
+validated = build_yolo_dataset(settings, str(top / "val/images"), 1, data, mode="val", rect=True, stride=32)[0]["img"]
+model, predicted = YOLO(net_definition("s", "yolov8n.yaml", None, top), task="detect"), []
+model.model.register_forward_pre_hook(lambda _, given: predicted.append(given[0].shape))
+model.predict(np.stack([image] * 3, axis=2), imgsz=imgsz, rect=True, verbose=False, save=False)
+print(json.dumps([list(validated.shape[-2:]), list(predicted[-1][-2:])]))
+"""
+
+
+PAGES = """
+import json
+from pathlib import Path
+import numpy as np
+from sonotrace.images.grey import STORED, encode_pages, write_png
+from sonotrace.models.yolo_images import adapt, link_of
+from sonotrace.running.environment import quiet_ultralytics
+
+quiet_ultralytics()
+adapt()
+from ultralytics.cfg import get_cfg
+from ultralytics.data.build import build_yolo_dataset
+
+top = Path.cwd()
+for part in ("images", "labels"):
+    (top / "train" / part).mkdir(parents=True)
+grey = lambda level: np.full((32, 64), level, np.uint8)
+write_png(grey(10), top / "one.png", STORED)
+(top / "copies.tif").write_bytes(encode_pages([grey(20), grey(30)]))
+for page, file in enumerate(("one.png", "copies.tif", "copies.tif")):
+    link = top / "train/images" / link_of(7, page)
+    link.symlink_to(top / file)
+    (top / "train/labels" / f"{link.stem}.txt").write_text("0 0.5 0.5 0.2 0.2\\n")
+data = {"names": {0: "CSP"}, "nc": 1, "channels": 3}
+seen = build_yolo_dataset(get_cfg(overrides={"imgsz": 64}), str(top / "train/images"), 1, data, mode="train")
+print(json.dumps([seen.load_image(at)[0].reshape(-1, 3).tolist()[5] for at in range(len(seen))]))
+"""
+
+
+def said(code: str, top: Path, *arguments: object) -> list:
+    """Run code in a process of its own, where PyTorch may be loaded, and return what it printed last."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=top,
+        env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_each_page_is_an_image_of_its_own(tmp_path):
+    assert said(PAGES, tmp_path) == [[10] * 3, [20] * 3, [30] * 3]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "imgsz"), [(640, 432, 320), (640, 432, 640), (256, 192, 256), (100, 200, 96)]
+)
+def test_validation_and_predict_see_an_image_of_the_same_size(width, height, imgsz, tmp_path):
+    validated, predicted = said(SEEN, tmp_path, width, height, imgsz)
+    assert validated == predicted
