@@ -107,7 +107,7 @@ TRIALS = {
     "batch norm trained": replace(BASE, norm_trained=True),
     "phantom first": replace(BASE, pretrained="experiments/phantom.weights.npz"),
 }
-SHIPPED = TRIALS["last layer fitted, TrivialAugment, letterbox"]
+SHIPPED = TRIALS["last layer fitted"]
 """What `sonotrace use` sets for real images."""
 
 

@@ -10,9 +10,8 @@ REAL: dict[str, dict[str, Any]] = {
     "planes": {
         "prepare.width": 224,
         "prepare.height": 224,
-        "prepare.aspect": "letterbox",
         "augment.copies": 7,
-        "augment.policy": "trivial",
+        "augment.policy": "limits",
         "augment.rotation": [0, 30],
         "augment.shift": 0.12,
         "augment.zoom": 0.3,
@@ -53,7 +52,6 @@ DRAWN: dict[str, dict[str, Any]] = {
         "split.use_official": False,
         "prepare.width": 256,
         "prepare.height": 256,
-        "prepare.aspect": "stretch",
         "augment.copies": 5,
         "augment.policy": "limits",
         "augment.rotation": [0, 15],
