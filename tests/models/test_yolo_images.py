@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from sonotrace import cli
 
 SEEN = """
@@ -24,19 +22,23 @@ adapt()
 from ultralytics.cfg import get_cfg
 from ultralytics.data.build import build_yolo_dataset
 
-width, height, imgsz = map(int, sys.argv[1:])
-top = Path.cwd()
-image = np.full((height, width), 128, np.uint8)
-for part in ("images", "labels"):
-    (top / "val" / part).mkdir(parents=True)
-write_png(image, top / "val/images/1.png", STORED)
-(top / "val/labels/1.txt").write_text("0 0.5 0.5 0.2 0.2\\n")
-settings, data = get_cfg(overrides={"imgsz": imgsz}), {"names": {0: "CSP"}, "nc": 1, "channels": 3}
-validated = build_yolo_dataset(settings, str(top / "val/images"), 1, data, mode="val", rect=True, stride=32)[0]["img"]
-model, predicted = YOLO(net_definition("s", "yolov8n.yaml", None, top), task="detect"), []
-model.model.register_forward_pre_hook(lambda _, given: predicted.append(given[0].shape))
-model.predict(np.stack([image] * 3, axis=2), imgsz=imgsz, rect=True, verbose=False, save=False)
-print(json.dumps([list(validated.shape[-2:]), list(predicted[-1][-2:])]))
+validated, predicted, data = [], [], {"names": {0: "CSP"}, "nc": 1, "channels": 3}
+model = YOLO(net_definition("s", "yolov8n.yaml", None, Path.cwd()), task="detect")
+for width, height, imgsz in json.loads(sys.argv[1]):
+    top, image = Path.cwd() / f"{width}-{height}-{imgsz}", np.full((height, width), 128, np.uint8)
+    for part in ("images", "labels"):
+        (top / "val" / part).mkdir(parents=True)
+    write_png(image, top / "val/images/1.png", STORED)
+    (top / "val/labels/1.txt").write_text("0 0.5 0.5 0.2 0.2\\n")
+    settings, at = get_cfg(overrides={"imgsz": imgsz}), str(top / "val/images")
+    shown = build_yolo_dataset(settings, at, 1, data, mode="val", rect=True, stride=32)[0]["img"]
+    validated.append(list(shown.shape[-2:]))
+    seen = []
+    hook = model.model.register_forward_pre_hook(lambda _, given: seen.append(list(given[0].shape[-2:])))
+    model.predict(np.stack([image] * 3, axis=2), imgsz=imgsz, rect=True, verbose=False, save=False)
+    hook.remove()
+    predicted.append(seen[-1])
+print(json.dumps([validated, predicted]))
 """
 
 
@@ -87,9 +89,8 @@ def test_each_page_is_an_image_of_its_own(tmp_path):
     assert said(PAGES, tmp_path) == [[10] * 3, [20] * 3, [30] * 3]
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "imgsz"), [(640, 432, 320), (640, 432, 640), (256, 192, 256), (100, 200, 96)]
-)
-def test_validation_and_predict_see_an_image_of_the_same_size(width, height, imgsz, tmp_path):
-    validated, predicted = said(SEEN, tmp_path, width, height, imgsz)
+def test_validation_and_predict_see_images_of_the_same_size(tmp_path):
+    cases = [(640, 432, 320), (640, 432, 640), (256, 192, 256), (100, 200, 96)]
+    validated, predicted = said(SEEN, tmp_path, json.dumps(cases))
     assert validated == predicted
+    assert validated[0] == [224, 320]

@@ -17,8 +17,8 @@ import sys, time
 from pathlib import Path
 from sonotrace.running import engine
 with engine.stage(sys.argv[1]):
-    Path("started").write_text("x")
     try:
+        Path("started").write_text("x")
         time.sleep(60)
     finally:
         Path("cleared").write_text("x")
