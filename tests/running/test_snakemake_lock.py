@@ -19,8 +19,9 @@ if len(sys.argv) > 1:
 for line in snakemake_lock.hold(Path.cwd(), Path("state")):
     print(line)
 locks = Path(".snakemake/locks")
-print(len(list(locks.glob("*.lock"))), flush=True)
-(locks / "0.output.lock").write_text("a file\\n")
+count = len(list(locks.glob("*.lock")))
+(locks / "0.output.lock").touch()
+print(count, flush=True)
 sys.stdin.read()
 """
 
@@ -92,6 +93,15 @@ def test_the_lock_stays_where_another_machine_may_hold_it(start, top):
     (top / ".snakemake/locks/0.output.lock").unlink()  # as `snakemake --unlock` does
     kill(start()[0])
     assert start()[1] == [REMOVED, "0"]
+
+
+def test_the_lock_stays_where_the_state_was_deleted_under_a_running_one(start, top):
+    start()
+    (top / "state/snakemake").unlink()
+    for _ in range(2):
+        process, printed = start()
+        assert printed == ["1"]
+        kill(process)
 
 
 def test_children_of_a_killed_one_do_not_hold_its_lock(start, top):

@@ -14,6 +14,8 @@ from typing import BinaryIO
 LOCKS = Path(".snakemake/locks")
 STARTED = "snakemake"
 """In the folder of state: the file."""
+UNKNOWN = "?"
+"""Stands in it for whoever made a lock when there was no such file."""
 
 _held: list[BinaryIO] = []
 """Kept open until the process ends; not inherited by others."""
@@ -41,7 +43,7 @@ def hold(top: Path, state: Path) -> list[str]:
                 path.unlink(missing_ok=True)
             done.append(f"{LOCKS}: a killed Snakemake left its lock; removed, since none runs")
             locks = []
-        _note(file, machines if locks else set())
+        _note(file, (machines or {UNKNOWN}) if locks else set())
         fcntl.flock(file, fcntl.LOCK_SH)
     return done
 
