@@ -145,13 +145,25 @@ def kill(checkout: Checkout, command: list[str], after_s: float, number: signal.
         process.wait()
         found = f"running, and it went on for {PATIENCE_S} s"
     deadline = time.monotonic() + ORPHANS_S
-    while left := processes_in(checkout.path):
+    while (left := processes_in(checkout.path)) or group_exists(process.pid):
         if time.monotonic() > deadline:
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
             return f"{found}; {len(left)} processes were left"
         time.sleep(0.1)
     return found
+
+
+def group_exists(number: int) -> bool:
+    """Say whether the system still knows a process of a group, ended ones that nobody has waited for included.
+
+    DVC asks the same before it takes over the lock of a killed run.
+    """
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def processes_in(folder: Path) -> list[int]:
