@@ -87,6 +87,7 @@ TRIALS = {
     "weights averaged": replace(BASE, average=0.95),
     "mixup": replace(BASE, mixup=0.2),
     "last layer fitted": replace(BASE, fitted=True),
+    "last layer fitted, 8 epochs": replace(BASE, fitted=True, epochs=8),
     "last layer fitted, letterbox": replace(BASE, fitted=True, aspect="letterbox"),
     "last layer fitted, TrivialAugment": replace(BASE, fitted=True, policy="trivial"),
     "last layer fitted, TrivialAugment, letterbox": replace(BASE, fitted=True, policy="trivial", aspect="letterbox"),
@@ -200,14 +201,10 @@ def train(
     model = net(trial, names, per_epoch * trial.epochs)
     one_hot = np.eye(len(names), dtype=np.float32)
     if trial.fitted:
-        import keras
-
         from sonotrace.models import last_layer
 
-        features = keras.Model(model.input, model.get_layer("features").output)
         parts = np.split(shown[rows, ..., None].astype(np.float32), range(32, len(rows), 32))
-        found = [features.predict_on_batch(part) for part in parts]
-        last_layer.set_last(model, np.concatenate(found), [names[label] for label in labels[rows]], names)
+        last_layer.fit(model, parts, [names[label] for label in labels[rows]], names)
     if trial.frozen_epochs:
         whole = {layer.name: layer.trainable for layer in model.layers}
         for layer in model.layers[:-1]:

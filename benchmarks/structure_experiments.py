@@ -41,6 +41,10 @@ HEADS = ANSWERS / "phantom"
 DRAWN, SEED = 600, 7
 FUSED_AT = 0.55
 """Intersection over union from which boxes of several answers are one (Solovyev et al. 2021)."""
+LOST = 0.1
+"""Boxes that overlap less are not of the same thing."""
+SEEDS = ("60 epochs", "60 epochs, seed 2", "60 epochs, seed 3")
+"""Trials whose answers are fused."""
 
 
 @dataclass(frozen=True)
@@ -297,11 +301,6 @@ def best_overlaps(ones: pd.DataFrame, others: pd.DataFrame, structure: str) -> l
             best = overlaps(there[row.image], np.array([row.x0, row.y0, row.x1, row.y1])).max()
             found += [float(best)] if best > LOST else []
     return found
-
-
-LOST = 0.1
-"""Boxes that overlap less are not of the same thing."""
-SEEDS = ("60 epochs", "60 epochs, seed 2", "60 epochs, seed 3")
 
 
 def answers_of(name: str, folds: list[int]) -> pd.DataFrame | None:

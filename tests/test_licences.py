@@ -20,10 +20,10 @@ KNOWN = {
     "nvidia-": "CUDA's libraries, which PyTorch needs on Linux; their licence lets anybody use and install them",
     "cuda-toolkit": "an empty package that names CUDA's libraries",
     "mlcroissant": "Apache 2, in its repository",
-    "grandalf": "GPL 2 or EPL 1; DVC's, which draws graphs with it in a process of its own",
-    "docutils": "mostly public domain; the documentation's, not in the package",
+    "grandalf": "GPL 2 or EPL 1; DVC's, which draws graphs with it",
+    "docutils": "mostly public domain, parts under BSD, one file under GPL 3; Snakemake's and Sphinx's",
     "pylibjpeg-libjpeg": "GPL 3, around a library under GPL 3 that its own metadata calls other",
-    "asyncssh": "EPL 2 or GPL 2 or later; DVC's, for remotes over SSH",
+    "asyncssh": "EPL 2 or GPL 2 or later; DVC's, for git over SSH",
     "owlrl": "W3C's software licence; of the test that validates RO-Crates",
 }
 """Beginning of a library's name -> why it is used although its metadata names no such licence."""

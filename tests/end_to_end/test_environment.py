@@ -143,9 +143,9 @@ WAITING = {"serve", "review"}
 """Commands that wait for a browser; tests/serve and tests/review hold them to the loopback address."""
 FORKED = {"train_cnn_fold", "train_ensemble", "train_distilled", "train_yolo_fold", "evaluate_folds"}
 SCOPED = {"evaluate_scope", "gather_scope"}
-"""Stages that the graph as shipped does not have; they run the code of those that it has."""
+"""Stages that the graph as shipped does not have."""
 CHANGING = {"audit-labels", "sign", "use", "withdraw", "patient-key"}
-"""Commands that need files of their own: no library of theirs is missing from the others."""
+"""Commands that train for long, or need a key or a data set of the user's; what they try is not watched."""
 
 
 @recorder

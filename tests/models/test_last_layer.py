@@ -6,44 +6,35 @@ import sys
 SCRIPT = """
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from sonotrace.images.grey import STORED, write_png
-from sonotrace.models import cnn, last_layer, weights
-from sonotrace.models.examples import View, stack
+from sonotrace.models import training
+from sonotrace.models.examples import Example, View, stack
+from sonotrace.params.prepare import PrepareOne
+from sonotrace.params.train_cnn import TrainCnn
 
 NAMES = ["abdomen", "brain", "femur", "thorax"]
-keras.utils.set_random_seed(0)
-model = cnn.net("efficientnet_lite0", 32, 32, len(NAMES))
-weights.load_imagenet(model, "train_cnn.planes")
-last = model.get_layer("plane")
-
-# It answers right from the features that it is given, whichever classes there are.
-random = np.random.default_rng(1)
-features = random.normal(size=(36, 1280)).astype(np.float32)
-for present in (NAMES, ["brain", "thorax", "femur"], ["thorax", "brain"]):
-    labels = [present[at % len(present)] for at in range(36)]
-    last_layer.set_last(model, features, labels, NAMES)
-    kernel, bias = last.get_weights()
-    assert [NAMES[at] for at in (features @ kernel + bias).argmax(1)] == labels, present
-
-# One class alone leaves it as it is.
-before = last.get_weights()[0]
-last_layer.set_last(model, np.ones((3, 1280), np.float32), ["brain"] * 3, NAMES)
-assert np.array_equal(before, last.get_weights()[0])
-
-# Images give the features.
-shown = []
-for number, grey in enumerate([0, 250, 10, 240, 20, 230]):
+steps = {"epochs": 1, "batch": 4, "seed": 1, "learning_rate": 1e-9, "class_weights": False}
+net = {"architecture": "efficientnet_lite0", "weights": "imagenet", "weights_sha256": None}
+params = TrainCnn.model_validate(steps | net | {"threads": 1, "device": "cpu", "mixed_precision": False})
+preparation = PrepareOne(width=64, height=64, aspect="stretch", mask_overlays=False)
+random, shown = np.random.default_rng(0), []
+for number in range(12):  # stripes and noise, which the published features tell apart
+    stripes = np.indices((64, 64))[number % 2] // (number // 2 + 1) % 2 * 200
     shown.append(View(Path(f"{number}.png")))
-    write_png(np.full((32, 32), grey, np.uint8), shown[-1].file, STORED)
-last_layer.fit(model, shown, ["brain", "femur"] * 3, NAMES)
-said = model.predict_on_batch(stack(shown))
-assert [NAMES[at] for at in said.argmax(1)] == ["brain", "femur"] * 3
+    write_png((stripes + random.integers(0, 50, (64, 64))).astype(np.uint8), shown[-1].file, STORED)
+training.start("planes", params)
+for present in (NAMES, ["brain", "thorax", "femur"], ["thorax", "brain"], ["femur"]):
+    labels = [present[at * len(present) // len(shown)] for at in range(len(shown))]
+    train = [Example([view], label) for view, label in zip(shown, labels)]
+    # At this rate the training itself changes nothing: what the net knows, it knows before.
+    model = training.trained("test", "planes", train, NAMES, params, preparation).model
+    said = [NAMES[at] for at in model.predict_on_batch(stack(shown)).argmax(1)]
+    assert len(present) == 1 or said == labels, (present, said)
 """
 """Run in a process of its own: PyTorch may have been imported into that of the tests."""
 
 
-def test_the_last_layer_answers_from_the_features(tmp_path):
+def test_a_training_of_published_weights_begins_with_a_last_layer_that_answers(tmp_path):
     subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, check=True)

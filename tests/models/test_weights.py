@@ -58,6 +58,11 @@ layers = made("efficientnet_lite0", "imagenet").layers
 frozen = [layer.name for layer in layers if layer.weights and not layer.trainable]
 assert frozen
 assert all(name.endswith("_norm") for name in frozen)
+lite = net("efficientnet_lite0", 32, 32, 2)
+write_keras(lite, {"planes": PLANES, "prepare": {}}, Path("lite.keras"))
+own = made("efficientnet_lite0", "lite.keras", hashlib.sha256(Path("lite.keras").read_bytes()).hexdigest()).layers
+assert [layer.name for layer in own if layer.weights and not layer.trainable] == frozen
+assert all(layer.trainable for layer in begun.layers if layer.weights)
 
 weights.PUBLISHED["efficientnet_lite0"] = published.Published("no-such-package", "here.pth", "0" * 64)
 assert "no-such-package is not installed" in refused("efficientnet_lite0", "imagenet")

@@ -35,7 +35,7 @@ def top(tmp_path):
 
 @pytest.fixture
 def start(top):
-    """Start what stands for a Snakemake, which takes its lock and runs until it is killed."""
+    """Start a process that takes the lock as Snakemake does, and runs until it is killed."""
     running = []
 
     def one(machine=None):

@@ -1,7 +1,7 @@
 """Train a plane classifier (Keras), and ask one; the stages that train and `audit-labels` share this code."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,8 @@ def trained(
         for values in progress.history:
             _note(log, values)
     elif params.weights == "imagenet":
-        last_layer.fit(model, [example.views[0] for example in train], [example.label for example in train], names)
+        shown = [example.views[0] for example in train]
+        last_layer.fit(model, batches_of(shown), [example.label for example in train], names)
     with bar(what, steps) as advance:
         advance(done * per_epoch)
         model.fit(
@@ -150,6 +151,12 @@ def start_anew(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
+def batches_of(shown: Sequence[View]) -> Iterator[NDArray[np.float32]]:
+    """Read views, BATCH at once, as arrays of shape (n, height, width, 1), 0 to 255."""
+    for at in range(0, len(shown), BATCH):
+        yield stack(list(shown[at : at + BATCH]))
+
+
 def probabilities(model: Any, shown: Sequence[View], flips: bool = False) -> NDArray[np.float64]:
     """Return what a Keras model says of prepared images, shape (n, classes).
 
@@ -157,8 +164,7 @@ def probabilities(model: Any, shown: Sequence[View], flips: bool = False) -> NDA
     """
     found = []
     with native_noise_hidden():  # TensorFlow warns that each fold's net is a new one
-        for at in range(0, len(shown), BATCH):
-            images = stack(list(shown[at : at + BATCH]))
+        for images in batches_of(shown):
             said = model.predict_on_batch(images)
             found.append((said + model.predict_on_batch(images[:, :, ::-1])) / 2 if flips else said)
     return np.concatenate(found).astype(np.float64)

@@ -30,35 +30,35 @@ def hold(top: Path, state: Path) -> list[str]:
     with suppress(OSError):
         file = (state / STARTED).open("a+b")
         _held.append(file)
-        try:
+        with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fcntl.flock(file, fcntl.LOCK_SH)
-            _note(file, _machines(file))
-            return done
-        locks = [path for path in (top / LOCKS).glob("*.lock") if path.is_file()]
-        machines = _machines(file)
-        if locks and machines == {_own()}:
-            for path in locks:
-                path.unlink(missing_ok=True)
-            done.append(f"{LOCKS}: a killed Snakemake left its lock; removed, since none runs")
-            locks = []
-        _note(file, (machines or {UNKNOWN}) if locks else set())
+            done = _mend(top, file)
         fcntl.flock(file, fcntl.LOCK_SH)
+        _note(file, platform.node())
     return done
 
 
-def _own() -> str:
-    return platform.node()
+def _mend(top: Path, file: BinaryIO) -> list[str]:
+    """Remove Snakemake's lock if only this machine can have made it; return what was done in lines."""
+    locks = [path for path in (top / LOCKS).glob("*.lock") if path.is_file()]
+    machines = _machines(file)
+    if not locks:
+        file.truncate(0)
+    elif not machines:
+        _note(file, UNKNOWN)
+    elif machines == {platform.node()}:
+        for path in locks:
+            path.unlink(missing_ok=True)
+        return [f"{LOCKS}: a killed Snakemake left its lock; removed, since none runs"]
+    return []
 
 
 def _machines(file: BinaryIO) -> set[str]:
     file.seek(0)
-    return {line for line in file.read().decode(errors="replace").splitlines() if line}
+    return set(file.read().decode(errors="replace").splitlines())
 
 
-def _note(file: BinaryIO, before: set[str]) -> None:
-    file.seek(0)
-    file.truncate()
-    file.write("".join(f"{name}\n" for name in sorted(before | {_own()})).encode())
-    file.flush()
+def _note(file: BinaryIO, machine: str) -> None:
+    if machine not in _machines(file):
+        file.write(f"{machine}\n".encode())  # the file is open for appending: nobody's note is lost
+        file.flush()
