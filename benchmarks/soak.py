@@ -58,6 +58,8 @@ def main() -> None:
     arguments.add_argument("--at", type=Path, metavar="FOLDER")
     arguments.add_argument("--log", type=Path)
     options = arguments.parse_args()
+    # A shell starts what is to run in the background with SIGINT ignored, and so would be all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(dir=options.at) as folder:
         rows = soak(Path(folder), options)
     counted = Counter((row["what"].partition("@")[0], row["engine"], row["ended"]) for row in rows)

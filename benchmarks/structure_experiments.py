@@ -86,6 +86,14 @@ TRIALS = {
     "60 epochs, YOLO26n": replace(SIXTY, net="26/yolo26n"),
     "60 epochs, YOLOv8s": replace(SIXTY, net="v8/yolov8s"),
     "150 epochs, phantom first, 640 px": replace(BASE, epochs=150, first="phantom", imgsz=640),
+    "20 epochs, seed 2": replace(BASE, seed=2),
+    "20 epochs, YOLO11n": replace(BASE, net="11/yolo11n"),
+    "20 epochs, YOLO26n": replace(BASE, net="26/yolo26n"),
+    "20 epochs, 448 px": replace(BASE, imgsz=448),
+    "20 epochs, mosaic": replace(BASE, mosaic=True),
+    "20 epochs, box and DFL loss doubled": replace(BASE, more={"box": 15.0, "dfl": 3.0}),
+    "20 epochs, half the box and DFL loss": replace(BASE, more={"box": 3.75, "dfl": 0.75}),
+    "20 epochs, planes first": replace(BASE, first="planes"),
 }
 
 

@@ -1,8 +1,11 @@
 """After a kill, `dvc.lock` and DVC's table of locks are mended, and nothing else is touched."""
 
 import fcntl
+import json
+import os
 import subprocess
 
+import psutil
 import pytest
 import yaml
 
@@ -108,3 +111,39 @@ def test_a_whole_table_of_locks_is_kept(top):
     (top / ".dvc/tmp/rwlock").write_text('{"write": {}, "read": {}}')
     assert _recover(top) == []
     assert (top / ".dvc/tmp/rwlock").exists()
+
+
+def _table(top, pid):
+    entry = {"pid": pid, "cmd": "dvc repro"}
+    text = json.dumps({"write": {"/a": entry}, "read": {"/b": [entry, {"pid": os.getpid(), "cmd": "this test"}]}})
+    (top / ".dvc/tmp/rwlock").write_text(text)
+    return top / ".dvc/tmp/rwlock"
+
+
+def test_a_killed_process_that_nobody_has_waited_for_holds_nothing(top):
+    killed = subprocess.Popen(["sleep", "60"])
+    killed.kill()
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays a zombie
+    table = _table(top, killed.pid)
+    with (top / ".dvc/tmp/rwlock.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert _recover(top) == []
+    assert _recover(top) == [f".dvc/tmp/rwlock: freed what process {killed.pid} held, which has ended"]
+    assert json.loads(table.read_text()) == {"write": {}, "read": {"/b": [{"pid": os.getpid(), "cmd": "this test"}]}}
+    killed.wait()
+
+
+def test_a_number_that_another_process_has_got_since_holds_nothing_and_one_that_runs_does(top):
+    table = _table(top, os.getpid())
+    assert _recover(top) == []
+    an_hour_ago = psutil.Process().create_time() - 3600
+    os.utime(table, (an_hour_ago, an_hour_ago))
+    assert _recover(top) == [f".dvc/tmp/rwlock: freed what process {os.getpid()} held, which has ended"]
+    assert json.loads(table.read_text()) == {"write": {}, "read": {}}
+
+
+@pytest.mark.parametrize("content", ['{"write": []}', '{"write": {"/a": {}}}', '{"read": {"/a": {"pid": 1}}}', "{}"])
+def test_a_table_of_locks_in_another_form_is_left_to_dvc(top, content):
+    (top / ".dvc/tmp/rwlock").write_text(content)
+    assert _recover(top) == []
+    assert (top / ".dvc/tmp/rwlock").read_text() == content

@@ -3,6 +3,10 @@
 DVC writes both in place, so a kill at the wrong moment leaves them empty or cut short, and no later
 `dvc` command runs. DVC holds a lock of the system while it writes, which ends with its process: where
 that lock is free, nobody is writing.
+
+The table names processes by number. DVC itself forgets those whose number the system does not know; not
+one that ended and that nobody has waited for, as in a container without an init, nor a number that
+another process has got since.
 """
 
 import fcntl
@@ -12,12 +16,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 LOCK = "dvc.lock"
 COPY = "last-whole-dvc.lock"
 """In the folder of state: the last `dvc.lock` that was seen whole."""
 BROKEN = "broken-dvc.lock"
 """In the folder of state: what a mended `dvc.lock` held before."""
+_CLOCKS_S = 2.0
+"""By so much the clocks of processes and of files may differ, s."""
 _AGAIN_S = 0.5
 """A file that is being written is whole again after this long, s: for `core.hardlink_lock`, which is another lock."""
 
@@ -37,6 +44,7 @@ def recover(top: Path, state: Path) -> list[str]:
             if free:
                 table.unlink()
                 done.append(".dvc/tmp/rwlock: a killed run left it incomplete; removed, since no process holds it")
+    done += _release_ended(table)
     keep_copy(top, state)
     return done
 
@@ -50,6 +58,50 @@ def keep_copy(top: Path, state: Path) -> None:
             part = copy.with_name(f"{COPY}.part")
             part.write_bytes(content)
             part.replace(copy)
+
+
+def _release_ended(table: Path) -> list[str]:
+    """Take what ended processes hold out of DVC's table of locks; return what was done in lines."""
+    if not _ended(table):
+        return []
+    with _unused(table.with_name("rwlock.lock")) as free:
+        ended = _ended(table) if free else set()
+        if not ended:
+            return []
+        held = json.loads(table.read_bytes())
+        kept: dict[str, dict[str, Any]] = {"write": {}, "read": {}}
+        kept["write"] = {path: one for path, one in held.get("write", {}).items() if one["pid"] not in ended}
+        for path, readers in held.get("read", {}).items():
+            if left := [one for one in readers if one["pid"] not in ended]:
+                kept["read"][path] = left
+        part = table.with_name("rwlock.part")
+        part.write_text(json.dumps(kept), encoding="utf-8")
+        part.replace(table)
+    return [f".dvc/tmp/rwlock: freed what process {pid} held, which has ended" for pid in sorted(ended)]
+
+
+def _ended(table: Path) -> set[int]:
+    """Return the processes in DVC's table that the system knows and that cannot hold anything.
+
+    They have ended and wait for their parent, or have begun after the table was last written.
+    """
+    try:
+        held, written = json.loads(table.read_bytes()), table.stat().st_mtime
+        entries = [*held.get("write", {}).values(), *(one for some in held.get("read", {}).values() for one in some)]
+        numbers = {int(entry["pid"]) for entry in entries}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return set()
+    if not numbers:
+        return set()
+    import psutil  # DVC's own
+
+    ended = set()
+    for number in numbers:
+        with suppress(psutil.Error):
+            process = psutil.Process(number)
+            if process.status() == psutil.STATUS_ZOMBIE or process.create_time() > written + _CLOCKS_S:
+                ended.add(number)
+    return ended
 
 
 def _restore(lock: Path, state: Path) -> str:
