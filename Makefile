@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Without cached bytecode each stage would compile TensorFlow anew, some ten seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup repro reproduce-check test audit docs schema lock
+.PHONY: help setup repro reproduce-check test audit docs slurm schema lock
 
 help:  ## list what make can do
 	@echo "make TARGET, where TARGET is one of:"
@@ -56,6 +56,9 @@ $(VENV)/ready: requirements.lock requirements-uv.lock pyproject.toml workflow/so
 reproduce-check: setup  ## run this commit twice from nothing, and compare all hashes
 	SET="$(SET)" workflow/reproduce-check
 
+slurm: setup  ## add what runs stages as jobs of a Slurm cluster
+	uv pip install --quiet --python $(VENV)/bin/python --require-hashes --no-deps --requirement requirements-slurm.lock
+
 schema: setup  ## write params.schema.json anew, after a change of the models or of comments in params.yaml
 	python -m sonotrace.params.schema
 
@@ -63,3 +66,6 @@ lock:  ## resolve the dependencies anew, for Python 3.11 and 3.12
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --extra all --extra dev --output-file requirements.lock pyproject.toml
 	grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /^    --hash/ {print; next} {exit}' > requirements-uv.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --extra all --extra slurm --constraint requirements.lock pyproject.toml \
+	  | awk '/^snakemake-executor-plugin-slurm/ {on = 1; print; next} /^    / {if (on) print; next} {on = 0}' > requirements-slurm.lock

@@ -1,15 +1,31 @@
-"""Folds are stages: Snakemake trains them, DVC knows what it ran, and without folds no stage of theirs runs."""
+"""Folds are stages: Snakemake trains them, here or on a cluster, DVC knows what it ran, and without folds none runs."""
 
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
-from checkouts import Checkout, stages_run
+import pytest
+import yaml
+from checkouts import TOP, Checkout, stages_run
+from slurm import WHY_NOT, Cluster, cluster
+
+
+def _use_folds(checkout: Checkout) -> str:
+    """Ask for two folds of the planes; return params.yaml as it was."""
+    path = checkout.path / "params.yaml"
+    shipped = path.read_text()
+    path.write_text(
+        shipped.replace("\n  data_sets: [] ", "\n  data_sets: [planes] ").replace("[1, 2, 3, 4, 5]", "[1, 2]")
+    )
+    return shipped
 
 
 def test_folds_run_by_snakemake_are_up_to_date_for_dvc_and_go_as_they_came(by_dvc: Checkout) -> None:
     path = by_dvc.path / "params.yaml"
-    shipped = path.read_text()
-    with_folds = shipped.replace("\n  data_sets: [] ", "\n  data_sets: [planes] ").replace("[1, 2, 3, 4, 5]", "[1, 2]")
-    path.write_text(with_folds)
+    shipped = _use_folds(by_dvc)
+    with_folds = path.read_text()
     by_dvc.run("snakemake", "--cores", "2")
     assert by_dvc.run("dvc", "status").strip() == "Data and pipelines are up to date."
     runs = ["planes-1-1", "planes-2-1"]
@@ -31,3 +47,88 @@ def test_folds_run_by_snakemake_are_up_to_date_for_dvc_and_go_as_they_came(by_dv
         stage.partition("@")[0] for stage in stages_run(by_dvc.run("dvc", "repro"))
     }
     assert by_dvc.run("dvc", "status").strip() == "Data and pipelines are up to date."
+
+
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "there")
+def test_slurm_ends_in_the_same_hashes_though_a_job_is_cancelled_and_a_node_goes_down(
+    by_dvc: Checkout, finished: Checkout, tmp_path: Path
+) -> None:
+    here = yaml.safe_load(by_dvc.run("git", "show", "HEAD:dvc.lock"))["stages"]
+    plugin = _plugin(tmp_path / "plugin")
+    checkout = finished.copy(tmp_path)
+    _use_folds(checkout)
+    with cluster(tmp_path / "slurm") as slurm:
+        first = _snakemake(checkout, slurm, plugin)
+        slurm.run("scancel", _one_running(slurm, first))
+        printed, _ = first.communicate(timeout=300)
+        assert first.returncode == 1, printed
+        assert "CANCELLED" in printed
+
+        again = _snakemake(checkout, slurm, plugin)
+        _one_running(slurm, again)
+        slurm.run("scontrol", "update", f"nodename={slurm.node}", "state=down", "reason=test")
+        assert "RUNNING" not in slurm.jobs().values()
+        slurm.run("scontrol", "update", f"nodename={slurm.node}", "state=resume")
+        printed, _ = again.communicate(timeout=600)
+        assert again.returncode == 1, printed
+        assert "NODE_FAIL" in printed
+
+        last = _snakemake(checkout, slurm, plugin)
+        printed, _ = last.communicate(timeout=600)
+        assert last.returncode == 0, printed
+    assert checkout.run("dvc", "status").strip() == "Data and pipelines are up to date."
+    there = yaml.safe_load((checkout.path / "dvc.lock").read_text())["stages"]
+    assert {name: stage["outs"] for name, stage in there.items()} == {
+        name: stage["outs"] for name, stage in here.items()
+    }
+
+
+def _plugin(into: Path) -> Path:
+    """Install what `make slurm` installs into a folder of its own."""
+    lock = TOP / "requirements-slurm.lock"
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--target",
+        into,
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        lock,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"the Slurm plugin cannot be installed: {done.stderr[-300:]}")
+    return into
+
+
+def _snakemake(checkout: Checkout, slurm: Cluster, plugin: Path) -> "subprocess.Popen[str]":
+    """Start a run on the cluster, where a job is not put back into the queue: Slurm would take two minutes to do so."""
+    command = ["snakemake", "--workflow-profile", "workflow/profiles/slurm"]
+    return subprocess.Popen(
+        [
+            *slurm.inside(checkout.path),
+            *command,
+            "--slurm-init-seconds-before-status-checks",
+            "1",
+            "--slurm-no-requeue",
+        ],
+        env=checkout.environment() | {"PYTHONPATH": str(plugin)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _one_running(slurm: Cluster, process: "subprocess.Popen[str]") -> str:
+    """Wait until a job runs, and return its number."""
+    while process.poll() is None:
+        for job, state in slurm.jobs().items():
+            if state == "RUNNING":
+                return job
+        time.sleep(0.2)
+    raise AssertionError(process.communicate()[0])

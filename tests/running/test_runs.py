@@ -109,3 +109,19 @@ def test_no_record_and_a_broken_one_are_said(tmp_path):
     (tmp_path / ".sonotrace/runs/split@planes.json").write_text("{")
     with pytest.raises(SonotraceError, match=r"split@planes\.json: not a record of a run; delete it"):
         runs.read_all()
+
+
+def test_the_command_that_brings_back_what_a_failed_stage_took_away_is_known():
+    assert runs.restoring("split@planes") == ""
+    outs = ["data/planes/split/split.csv", "reports/planes/split.json", "reports/planes/test_patients.csv"]
+    entries = {
+        "split@planes": [{"path": path, "md5": "1" * 32} for path in outs],
+        "report": [{"path": "reports/index.html", "md5": "2" * 32}],
+    }
+    stages = {name: {"cmd": "x", "outs": outs} for name, outs in entries.items()}
+    Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    assert runs.restoring("split@planes") == "dvc checkout split@planes && git checkout -- reports/planes/split.json"
+    assert runs.restoring("report") == "dvc checkout report"
+    assert runs.restoring("split@plane") == ""
+    Path("dvc.lock").write_text("cut off: [")
+    assert runs.restoring("report") == ""

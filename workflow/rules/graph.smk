@@ -60,6 +60,17 @@ def inputs(stage):
     return paths if stage in outdated else [ancient(path) for path in paths]
 
 
+def resources_of(stage):
+    """Return what `meta` says that a stage needs; no card where the stage's parameters have `device: cpu`."""
+    needed = {name: value for name, value in stage.meta.items() if name != "threads"}
+    for dep in stage.deps:
+        if isinstance(dep, ParamsDependency):
+            values = [part for part in dep.read_params().values() if isinstance(part, dict)]
+            if any(part.get("device") == "cpu" for part in values):
+                needed.pop("gpu", None)
+    return needed
+
+
 def made_anew(stage):
     """Return the outputs that a run makes from nothing.
 

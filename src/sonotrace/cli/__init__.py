@@ -1,5 +1,6 @@
 """The command line: one module per command, which imports what it needs when it runs, so that help answers at once."""
 
+import errno
 import io
 import os
 import sys
@@ -53,6 +54,8 @@ def main() -> None:
         if os.environ.get("SONOTRACE_DEBUG") == "1":
             raise
         print(f"error: {_one_line(error)}", file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):
+            print(f"note: {note}", file=sys.stderr)
         sys.exit(1)
 
 
@@ -61,6 +64,8 @@ def _one_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path, its permissions and the disk"
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"{error.strerror}: make room (`df` shows where), then run the same command again"
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("sonotrace"):
         return f"{error.name}: not installed; what only predicts goes without it: pip install 'sonotrace[all]'"
     first = next(iter(str(error).splitlines()), "")

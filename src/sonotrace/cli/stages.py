@@ -15,7 +15,12 @@ def run(stage: str, *given: str | bytes | int) -> None:
     named = [str(one) for one in given if not isinstance(one, bytes)]
     name = f"{stage}@{'-'.join(named)}" if named else stage
     with engine.stage(name), runs.recorded(name):
-        importlib.import_module(f"sonotrace.stages.{stage}").run(*given)
+        try:
+            importlib.import_module(f"sonotrace.stages.{stage}").run(*given)
+        except Exception as error:
+            if command := runs.restoring(name):
+                error.add_note(f"what the last good run of {name} left is brought back by: {command}")
+            raise
 
 
 def pull(data_set: DataSet) -> None:

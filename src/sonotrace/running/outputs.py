@@ -60,11 +60,17 @@ def remove(path: Path) -> None:
 
 
 def write_bytes(content: bytes, path: Path) -> None:
-    """Write `content` to `path`, through a file beside it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write `content` to `path`, through a file beside it; raises SonotraceError where the disk does not take it."""
     part = path.with_name(path.name + PART)
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+            part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def write_into(path: Path, content: bytes) -> None:
@@ -91,6 +97,8 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.filename:  # the path or its permissions, which the message names
+            raise
         raise SonotraceError(
             f"{path}: cannot be written ({error.strerror}); check the space left on the disk"
         ) from None

@@ -40,6 +40,9 @@ LIBRARIES = (
 )
 """Modules whose versions are noted, where a run imported them."""
 
+PERSISTENT = "/test_patients.csv"
+"""An output that DVC leaves where it is before a run."""
+
 
 @contextmanager
 def recorded(stage: str) -> Iterator[None]:
@@ -59,6 +62,21 @@ def recorded(stage: str) -> Iterator[None]:
         write_json({"stage": stage, **took, **surroundings(), "made": made}, RUNS / f"{stage}.json")
     except Exception as error:  # noqa: BLE001 - the libraries asked are others', and may fail in any way
         say(f"{stage}: note: this run is not recorded ({type(error).__name__}: {' '.join(str(error).split())})")
+
+
+def restoring(stage: str) -> str:
+    """Return the command that brings back what the last good run of a stage left; empty if there was none.
+
+    DVC takes that away before it runs the stage again. What it does not keep in its cache is in git.
+    """
+    try:
+        (step,) = [one for name, one in read(Path(LOCK).read_bytes(), (stage,)).items() if name == stage]
+    except (OSError, SonotraceError, ValueError):
+        return ""
+    elsewhere = ("data/", "models/", PAGE.as_posix())
+    in_git = [link.path for link in step.outputs if not link.path.startswith(elsewhere)]
+    in_git = [path for path in in_git if not path.endswith(PERSISTENT)]
+    return " && ".join([f"dvc checkout {stage}", *([f"git checkout -- {' '.join(sorted(in_git))}"] if in_git else [])])
 
 
 def surroundings() -> dict[str, Any]:

@@ -1,0 +1,66 @@
+"""A checkout works wherever it lies, and files are taken in whatever they are called."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from checkouts import Checkout, clone, stages_run
+
+LAST = "augment@planes"
+MEMORY = Path("/dev/shm")  # noqa: S108 - a file system of its own
+TABLES = ("pull/manifest.csv", "validate/accepted.csv", "split/split.csv", "augment/copies.csv")
+
+
+def _linked(checkout: Checkout, into: Path) -> Path:
+    (into / "link").symlink_to(checkout.path)
+    return into / "link"
+
+
+def _renamed(checkout: Checkout, into: Path) -> Path:
+    checkout.path.rename(into / "Ältere Daten, Frau O'Brien & $HOME (2)")
+    return into / "Ältere Daten, Frau O'Brien & $HOME (2)"
+
+
+def _worktree(checkout: Checkout, into: Path) -> Path:
+    checkout.run("git", "worktree", "add", "--quiet", str(into / "tree"))
+    return into / "tree"
+
+
+def _submodule(checkout: Checkout, into: Path) -> Path:
+    outer = Checkout(into / "outer", checkout.home)
+    outer.path.mkdir()
+    outer.run("git", "init", "--quiet")
+    allowed = ["git", "-c", "protocol.file.allow=always"]
+    outer.run(*allowed, "submodule", "--quiet", "add", str(checkout.path), "fetal")
+    return outer.path / "fetal"
+
+
+def _other_file_system(checkout: Checkout, into: Path) -> Path:
+    """Keep the cache in memory, so that nothing can be linked into it."""
+    cache = MEMORY / f"sonotrace-{into.name}-{into.parent.name}"
+    cache.mkdir(mode=0o700)
+    checkout.run("dvc", "config", "--local", "cache.dir", str(cache))
+    return checkout.path
+
+
+@pytest.mark.parametrize("place", [_linked, _renamed, _worktree, _submodule, _other_file_system])
+def test_the_same_bytes_come_out_of_every_place(
+    place: Callable[[Checkout, Path], Path], finished: Checkout, tmp_path: Path
+) -> None:
+    made = clone(tmp_path / "made")
+    at = place(made, tmp_path)
+    checkout = Checkout(at, made.home)
+    try:
+        checkout.run("dvc", "repro", LAST)
+        assert stages_run(checkout.run("snakemake", "--cores", "1", "augment_planes")) == []
+        assert "up to date" in checkout.run("dvc", "status", LAST)
+        for table in TABLES:
+            path = f"data/planes/{table}"
+            assert (at / path).read_bytes() == (finished.path / path).read_bytes(), table
+        locks = [yaml.safe_load((top / "dvc.lock").read_text())["stages"] for top in (at, finished.path)]
+        assert locks[0][LAST]["outs"] == locks[1][LAST]["outs"]
+    finally:
+        for cache in MEMORY.glob(f"sonotrace-{tmp_path.name}-{tmp_path.parent.name}"):
+            shutil.rmtree(cache)
