@@ -58,6 +58,26 @@ def test_a_job_of_a_cluster_runs_its_stage_and_leaves_the_marks_alone(checkout: 
     assert {mark: mark.read_text() for mark in (checkout.path / ".sonotrace/outdated").iterdir()} == marks
 
 
+def test_a_training_asks_for_a_card_unless_its_parameters_say_cpu(checkout: Checkout) -> None:
+    probe = checkout.path / "probe.smk"
+    printing = 'print("CARDS", *(rule.name for rule in workflow.rules if "gpu" in dict(rule.resources)))'
+    probe.write_text(f'include: "workflow/Snakefile"\n{printing}\n')
+    shipped = (checkout.path / "params.yaml").read_text()
+
+    def asking() -> set[str]:
+        printed = checkout.run("snakemake", "--snakefile", "probe.smk", "--list-rules")
+        return set(re.findall(r"^CARDS (.*)$", printed, re.MULTILINE)[0].split())
+
+    try:
+        asked = asking()
+        assert {"train_cnn_planes", "train_yolo_structures", "evaluate_planes"} <= asked
+        checkout.set_params({"train_cnn.planes.device": "cpu"})
+        assert asked - asking() == {"train_cnn_planes"}
+    finally:
+        (checkout.path / "params.yaml").write_text(shipped)
+        probe.unlink()
+
+
 def test_the_least_version_is_that_of_the_package() -> None:
     (least,) = re.findall(r'min_version\("(.+)"\)', (ROOT / "workflow/Snakefile").read_text())
     dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["train"]
