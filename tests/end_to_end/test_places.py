@@ -1,9 +1,11 @@
 """A checkout works wherever it lies, and files are taken in whatever they are called."""
 
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from checkouts import Checkout, clone, stages_run
@@ -64,3 +66,31 @@ def test_the_same_bytes_come_out_of_every_place(
     finally:
         for cache in MEMORY.glob(f"sonotrace-{tmp_path.name}-{tmp_path.parent.name}"):
             shutil.rmtree(cache)
+
+
+NAMES = (
+    *("a b", "it's", 'a "quoted" one', "äöü漢", "tab\tx", "x" * 235, "$HOME`x`;&|", "%d{}[]*?", "ends.", ",comma"),
+    *("#hash", "back\\slash", "Abc", "abc", "e\u0301", "\u00e9"),
+)
+
+
+def test_files_are_taken_in_whatever_they_are_called(finished: Checkout, tmp_path: Path) -> None:
+    checkout = finished.copy(tmp_path)
+    folder = checkout.path / "data/incoming/planes"
+    (folder / "images").mkdir(parents=True)
+    drawn = sorted((checkout.path / "data/planes/pull/images/images").glob("*.png"))
+    names = [f"Patient{number:05}_{name}" for number, name in enumerate([*NAMES, "new\nline"])]
+    for name, image in zip(names, drawn, strict=False):
+        shutil.copy(image, folder / "images" / f"{name}.png")
+    rows = pd.DataFrame({"Image_name": names, "Plane": "Fetal brain"})
+    rows.to_csv(folder / "image_label.csv", index=False)
+    checkout.set_params({"pull.planes.source": "incoming", "validate.planes.max_quarantined": 0.2})
+    checkout.run("dvc", "add", "data/incoming/planes")
+    checkout.run("dvc", "repro", LAST)
+    assert stages_run(checkout.run("snakemake", "--cores", "1", "augment_planes")) == []
+    accepted = pd.read_csv(checkout.path / "data/planes/validate/accepted.csv", dtype=str)
+    assert sorted(accepted["image"]) == sorted(unicodedata.normalize("NFC", name) for name in names[:-1])
+    for image in accepted["image"]:
+        assert (checkout.path / "data/planes/prepare/images" / f"{image}.png").is_file()
+    quarantined = pd.read_csv(checkout.path / "data/planes/validate/quarantine.csv", dtype=str)
+    assert sorted(quarantined["reason"]) == ["image without row", "row without image"], "a name of two lines"
