@@ -43,8 +43,11 @@ FUSED_AT = 0.55
 """Intersection over union from which boxes of several answers are one (Solovyev et al. 2021)."""
 LOST = 0.1
 """Boxes that overlap less are not of the same thing."""
-SEEDS = ("60 epochs", "60 epochs, seed 2", "60 epochs, seed 3")
-"""Trials whose answers are fused."""
+SEEDS = {
+    "60 epochs": ("60 epochs", "60 epochs, seed 2", "60 epochs, seed 3"),
+    "20 epochs": ("default, 20 epochs", "20 epochs, seed 2"),
+}
+"""Trials that differ in their seed alone, whose answers are fused."""
 
 
 @dataclass(frozen=True)
@@ -245,10 +248,11 @@ def show(folds: list[int]) -> None:
             rows[name] = [found[~found["mirrored"]]]
             if name == "60 epochs":
                 rows[f"{name}, mirror image fused"] = [found[~found["mirrored"]], found[found["mirrored"]]]
-    seeds = [found for name, found in answers.items() if found is not None and name in SEEDS]
-    if len(seeds) > 1:
-        both = [found[found["mirrored"] == side] for found in seeds for side in (False, True)]
-        rows[f"60 epochs, {len(seeds)} seeds and their mirror images fused"] = both
+    for what, names in SEEDS.items():
+        seeds = [found for name, found in answers.items() if found is not None and name in names]
+        if len(seeds) > 1:
+            both = [found[found["mirrored"] == side] for found in seeds for side in (False, True)]
+            rows[f"{what}, {len(seeds)} seeds and their mirror images fused"] = both
     asked = table[table["fold"].isin(folds)].reset_index(drop=True)
     titles = ["what", "mAP50", "mAP50-95", "more mAP50-95 than the default", "recall at one false box", "off by, px"]
     print(f"| {' | '.join([*titles, 'too many', 'minutes'])} |\n|{' --- |' * (len(titles) + 2)}")

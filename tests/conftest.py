@@ -14,6 +14,8 @@ from hypothesis import settings
 
 # Idle threads would otherwise spin: a training of YOLO on a busy machine took six times the CPU time.
 os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+# As the command line does: in a new home folder, Ultralytics would write into what a test reads.
+os.environ["YOLO_VERBOSE"] = "false"
 
 settings.register_profile("fast", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("fast")

@@ -110,7 +110,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device", str(part))
 
     monkeypatch.setattr(type(path), "write_bytes", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(
+        SonotraceError, match=r"table\.csv: cannot be written \(No space left on device\); check the space"
+    ):
         write_bytes(b"new", path)
     assert path.read_bytes() == b"old"
 

@@ -1,6 +1,5 @@
 """The command line: one module per command, which imports what it needs when it runs, so that help answers at once."""
 
-import errno
 import io
 import os
 import sys
@@ -25,6 +24,7 @@ from sonotrace.cli.verify import verify
 from sonotrace.cli.withdraw import withdraw
 from sonotrace.errors import SonotraceError
 from sonotrace.running import environment
+from sonotrace.running.outputs import FULL
 
 app = typer.Typer(
     help="A reproducible, data-versioned workflow for fetal ultrasound.",
@@ -64,7 +64,7 @@ def _one_line(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path, its permissions and the disk"
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if isinstance(error, OSError) and error.errno in FULL:
         return f"{error.strerror}: make room (`df` shows where), then run the same command again"
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("sonotrace"):
         return f"{error.name}: not installed; what only predicts goes without it: pip install 'sonotrace[all]'"

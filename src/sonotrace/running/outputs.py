@@ -1,5 +1,6 @@
 """Write outputs whole or not at all: aside first, then renamed into place."""
 
+import errno
 import json
 import os
 import shutil
@@ -15,6 +16,9 @@ if TYPE_CHECKING:  # what only predicts is installed without it
 
 PART = ".part"
 """Ending of what is still being written; git ignores it and the next run clears it away."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk that takes no more."""
 
 
 @contextmanager
@@ -61,15 +65,16 @@ def remove(path: Path) -> None:
 
 def write_bytes(content: bytes, path: Path) -> None:
     """Write `content` to `path`, through a file beside it; raises SonotraceError where the disk does not take it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + PART)
     try:
-        with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content)
-            part.replace(path)
-    except BaseException:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            part.unlink()
+        if error.errno in FULL:
+            raise _unwritten(path, error) from None
         raise
 
 
@@ -97,11 +102,12 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename:  # the path or its permissions, which the message names
-            raise
-        raise SonotraceError(
-            f"{path}: cannot be written ({error.strerror}); check the space left on the disk"
-        ) from None
+        raise _unwritten(path, error) from None
+
+
+def _unwritten(path: Path, error: OSError) -> SonotraceError:
+    remedy = "check the space left on the disk" if error.errno in FULL else "check the path and its permissions"
+    return SonotraceError(f"{path}: cannot be written ({error.strerror}); {remedy}")
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
