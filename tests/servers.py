@@ -1,5 +1,6 @@
 """A web server on the loopback address that answers as a test tells it to."""
 
+import socket
 import ssl
 import threading
 import time
@@ -171,3 +172,11 @@ def _pieces(reply: Reply) -> Iterable[bytes]:
     body = reply.body if reply.cut is None else reply.body[: reply.cut]
     step = 1 if reply.trickle else 1 << 14
     return (body[at : at + step] for at in range(0, len(body), step))
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from stores import SYSTEM, free_port
+from servers import free_port
+from stores import SYSTEM
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 TOOLS = ("sbatch", "squeue", "scancel", "scontrol", "srun", "unshare", "nsenter")

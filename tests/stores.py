@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 from checkouts import Checkout
+from servers import free_port
 
 SYSTEM = "/usr/sbin:/usr/bin:/sbin:/bin"
 SSHD = shutil.which("sshd", path=SYSTEM)
@@ -34,7 +35,7 @@ class Folder:
     kind = "folder"
     missing = ""
     secret = ""
-    """What stands in the configuration of whoever may use it, and nowhere else."""
+    """Credential that is in `.dvc/config.local` and nowhere else."""
 
     def __init__(self, work: Path) -> None:
         self.objects = work / "shared"
@@ -294,14 +295,6 @@ def store(kind: str, work: Path) -> Iterator[Folder]:
         yield made
     finally:
         made.stop()
-
-
-def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def answers(port: int) -> bool:

@@ -85,20 +85,8 @@ def test_slurm_ends_in_the_same_hashes_though_a_job_is_cancelled_and_a_node_goes
 def _plugin(into: Path) -> Path:
     """Install what `make slurm` installs into a folder of its own."""
     lock = TOP / "requirements-slurm.lock"
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--target",
-        into,
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        lock,
-    ]
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--target", str(into), "--requirement", str(lock)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"the Slurm plugin cannot be installed: {done.stderr[-300:]}")
@@ -108,14 +96,9 @@ def _plugin(into: Path) -> Path:
 def _snakemake(checkout: Checkout, slurm: Cluster, plugin: Path) -> "subprocess.Popen[str]":
     """Start a run on the cluster, where a job is not put back into the queue: Slurm would take two minutes to do so."""
     command = ["snakemake", "train_ensemble_planes", "--workflow-profile", "workflow/profiles/slurm"]
+    command += ["--slurm-init-seconds-before-status-checks", "1", "--slurm-no-requeue"]
     return subprocess.Popen(
-        [
-            *slurm.inside(checkout.path),
-            *command,
-            "--slurm-init-seconds-before-status-checks",
-            "1",
-            "--slurm-no-requeue",
-        ],
+        [*slurm.inside(checkout.path), *command],
         env=checkout.environment() | {"PYTHONPATH": str(plugin)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

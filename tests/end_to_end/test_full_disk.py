@@ -32,9 +32,7 @@ def test_a_full_disk(by_dvc: Checkout, stage: str, disk: str, size: str, named: 
     assert re.search(named, error)
     assert "No space left on device" in error
     assert "unexpected" not in error
-    (command,) = re.findall(
-        r"^note: what the last good run of \S+ left is brought back by: (.*)$", printed, re.MULTILINE
-    )
+    (command,) = re.findall(r"^note: to restore the outputs of the last good run of \S+: (.*)$", printed, re.MULTILINE)
     by_dvc.run("sh", "-c", command)
     assert by_dvc.run("dvc", "status").strip() == "Data and pipelines are up to date."
     assert by_dvc.run("git", "status", "--short") == ""

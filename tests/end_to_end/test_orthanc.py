@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from dicom_files import dicom
 from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmread
 from pydicom.uid import ComprehensiveSRStorage, generate_uid
+from servers import free_port
 from typer.testing import CliRunner
 
 from sonotrace.cli import app
@@ -31,9 +31,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[str]:
     """Run an Orthanc on loopback; return the address of its DICOMweb services."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {
         "HttpPort": port,
         "DicomServerEnabled": False,

@@ -128,7 +128,7 @@ def test_a_killed_process_that_nobody_has_waited_for_holds_nothing(top):
     with (top / ".dvc/tmp/rwlock.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert _recover(top) == []
-    assert _recover(top) == [f".dvc/tmp/rwlock: freed what process {killed.pid} held, which has ended"]
+    assert _recover(top) == [f".dvc/tmp/rwlock: released the locks of process {killed.pid}, which has ended"]
     assert json.loads(table.read_text()) == {"write": {}, "read": {"/b": [{"pid": os.getpid(), "cmd": "this test"}]}}
     killed.wait()
 
@@ -138,7 +138,7 @@ def test_a_number_that_another_process_has_got_since_holds_nothing_and_one_that_
     assert _recover(top) == []
     an_hour_ago = psutil.Process().create_time() - 3600
     os.utime(table, (an_hour_ago, an_hour_ago))
-    assert _recover(top) == [f".dvc/tmp/rwlock: freed what process {os.getpid()} held, which has ended"]
+    assert _recover(top) == [f".dvc/tmp/rwlock: released the locks of process {os.getpid()}, which has ended"]
     assert json.loads(table.read_text()) == {"write": {}, "read": {}}
 
 

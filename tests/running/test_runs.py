@@ -111,7 +111,7 @@ def test_no_record_and_a_broken_one_are_said(tmp_path):
         runs.read_all()
 
 
-def test_the_command_that_brings_back_what_a_failed_stage_took_away_is_known():
+def test_a_failed_stage_knows_the_command_that_restores_its_outputs():
     assert runs.restoring("split@planes") == ""
     outs = ["data/planes/split/split.csv", "reports/planes/split.json", "reports/planes/test_patients.csv"]
     entries = {

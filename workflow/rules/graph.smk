@@ -61,7 +61,7 @@ def inputs(stage):
 
 
 def resources_of(stage):
-    """Return what `meta` says that a stage needs; no card where the stage's parameters have `device: cpu`."""
+    """Return what `meta` says that a stage needs; no GPU where the stage's parameters have `device: cpu`."""
     needed = {name: value for name, value in stage.meta.items() if name != "threads"}
     for dep in stage.deps:
         if isinstance(dep, ParamsDependency):

@@ -19,7 +19,7 @@ def run(stage: str, *given: str | bytes | int) -> None:
             importlib.import_module(f"sonotrace.stages.{stage}").run(*given)
         except Exception as error:
             if command := runs.restoring(name):
-                error.add_note(f"what the last good run of {name} left is brought back by: {command}")
+                error.add_note(f"to restore the outputs of the last good run of {name}: {command}")
             raise
 
 

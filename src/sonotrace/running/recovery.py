@@ -4,9 +4,8 @@ DVC writes both in place, so a kill at the wrong moment leaves them empty or cut
 `dvc` command runs. DVC holds a lock of the system while it writes, which ends with its process: where
 that lock is free, nobody is writing.
 
-The table names processes by number. DVC itself forgets those whose number the system does not know; not
-one that ended and that nobody has waited for, as in a container without an init, nor a number that
-another process has got since.
+The table lists process ids. DVC itself drops an id that the system does not know, but neither a zombie,
+as killed processes stay in a container without an init, nor an id that another process has been given since.
 """
 
 import fcntl
@@ -61,7 +60,7 @@ def keep_copy(top: Path, state: Path) -> None:
 
 
 def _release_ended(table: Path) -> list[str]:
-    """Take what ended processes hold out of DVC's table of locks; return what was done in lines."""
+    """Remove the locks of ended processes from DVC's table; return what was done in lines."""
     if not _ended(table):
         return []
     with _unused(table.with_name("rwlock.lock")) as free:
@@ -77,13 +76,13 @@ def _release_ended(table: Path) -> list[str]:
         part = table.with_name("rwlock.part")
         part.write_text(json.dumps(kept), encoding="utf-8")
         part.replace(table)
-    return [f".dvc/tmp/rwlock: freed what process {pid} held, which has ended" for pid in sorted(ended)]
+    return [f".dvc/tmp/rwlock: released the locks of process {pid}, which has ended" for pid in sorted(ended)]
 
 
 def _ended(table: Path) -> set[int]:
-    """Return the processes in DVC's table that the system knows and that cannot hold anything.
+    """Return the process ids in DVC's table that exist and cannot hold a lock.
 
-    They have ended and wait for their parent, or have begun after the table was last written.
+    They are zombies, or began after the table was last written.
     """
     try:
         held, written = json.loads(table.read_bytes()), table.stat().st_mtime

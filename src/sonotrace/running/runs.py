@@ -41,7 +41,7 @@ LIBRARIES = (
 """Modules whose versions are noted, where a run imported them."""
 
 PERSISTENT = "/test_patients.csv"
-"""An output that DVC leaves where it is before a run."""
+"""Ending of the one output that DVC does not delete before a run."""
 
 
 @contextmanager
@@ -65,9 +65,9 @@ def recorded(stage: str) -> Iterator[None]:
 
 
 def restoring(stage: str) -> str:
-    """Return the command that brings back what the last good run of a stage left; empty if there was none.
+    """Return the command that restores the outputs of a stage's last good run; empty if there was none.
 
-    DVC takes that away before it runs the stage again. What it does not keep in its cache is in git.
+    DVC deletes them before it runs the stage again. Those that it does not cache are in git.
     """
     try:
         (step,) = [one for name, one in read(Path(LOCK).read_bytes(), (stage,)).items() if name == stage]
