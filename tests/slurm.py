@@ -62,7 +62,7 @@ class Cluster:
             "GresTypes": "gpu",
             "SelectType": "select/cons_tres",
             "SelectTypeParameters": "CR_CPU_Memory",
-            "ReturnToService": 2,
+            "ReturnToService": 0,
             "MinJobAge": 300,
             "KillWait": 5,
             "NodeName": f"{self.node} NodeAddr=127.0.0.1 CPUs=2 RealMemory=14000 Gres=gpu:1",
