@@ -27,8 +27,9 @@ import numpy as np
 from measure import alternate, print_table, ratio, spread, timed
 
 from sonotrace.images.grey import STORED, write_png
+from sonotrace.images.packs import Part
 from sonotrace.kinds.planes import PLANES
-from sonotrace.models.examples import Example, View, one_hot, stack, training_batches
+from sonotrace.models.examples import Example, one_hot, stack, training_batches
 from sonotrace.params.train_cnn import TrainCnn
 from sonotrace.running.parallel import available_cores
 
@@ -118,7 +119,7 @@ def draw(top: Path, options: argparse.Namespace) -> list[Example]:
     random, found = np.random.default_rng(0), []
     for number in range(options.steps * options.batch):
         write_png(random.integers(0, 256, (SIDE, SIDE), dtype=np.uint8), top / f"{number}.png", STORED)
-        found.append(Example([View(top / f"{number}.png")], PLANES[number % len(PLANES)]))
+        found.append(Example([Part(top / f"{number}.png")], PLANES[number % len(PLANES)]))
     return found
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from measure import REPOSITORY, timed
 
-from sonotrace.images.grey import STORED, read_page, write_png
 from sonotrace.models.yolo import lay_out
 from sonotrace.params import load
 from sonotrace.places import folder
@@ -37,10 +36,6 @@ def bare(checkout: Path, work: Path) -> dict[str, float]:
         split = read_table(folder("structures", "split") / "split.csv")
         train, val = (list(split[split["side"] == side]["image"]) for side in ("train", "val"))
         card, _ = lay_out("structures", train, val, work / "structures", params.prepare["structures"])
-        for link in (work / "structures").rglob("images/*.tif"):  # pages, which Ultralytics by itself does not know
-            page = read_page(link, int(link.stem.partition("_")[2]))
-            write_png(page, link.with_suffix(".png"), STORED)
-            link.unlink()
     finally:
         os.chdir(before)
     size, cnn, yolo = params.prepare["planes"], params.train_cnn["planes"], params.train_yolo["structures"]

@@ -30,6 +30,8 @@ from typing import Any
 import numpy as np
 from measure import print_table, tell
 
+from sonotrace.images.packs import Part
+
 SIDE = 224
 WIDTH, HEIGHT = 320, 216
 THREADS = 8
@@ -142,7 +144,7 @@ def plane_child(setting: dict[str, Any], options: argparse.Namespace) -> dict[st
     from sonotrace.images.grey import STORED, write_png
     from sonotrace.kinds.planes import PLANES
     from sonotrace.models import training
-    from sonotrace.models.examples import Example, View
+    from sonotrace.models.examples import Example
     from sonotrace.params.prepare import PrepareOne
     from sonotrace.params.train_cnn import TrainCnn
 
@@ -163,7 +165,7 @@ def plane_child(setting: dict[str, Any], options: argparse.Namespace) -> dict[st
         for number in range(options.images):
             path = Path(work) / f"{number}.png"
             write_png(random.integers(0, 256, (SIDE, SIDE), dtype=np.uint8), path, STORED)
-            examples.append(Example([View(path)], PLANES[number % len(PLANES)]))
+            examples.append(Example([Part(path)], PLANES[number % len(PLANES)]))
         clock = Clock()
         model = training.trained("gpu", "planes", examples, PLANES, params, preparation, log=clock).model
     np.savez(setting["weights"], *model.get_weights())

@@ -19,7 +19,7 @@ Run it from a folder on the disk that a training would use: the mapped file lies
 import argparse
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 from measure import alternate, print_table, ratio, spread, tell, timed
 
-from sonotrace.images.grey import STORED, encode_pages, write_png
+from sonotrace.images.grey import STORED, Grey, encode_png
+from sonotrace.images.packs import copy_name, pack, pack_name, stored_in
 from sonotrace.kinds.planes import PLANES
 from sonotrace.models.examples import Example, decoded, one_hot, schedule, stack, training_batches, views_of
 from sonotrace.running import environment
@@ -68,16 +69,23 @@ def draw(top: Path, images: int, copies: int) -> list[Example]:
     sector = np.hypot(rows, columns - SIDE / 2) < SIDE
     random = np.random.default_rng(1)
 
-    def one(number: int) -> Example:
+    def write(number: int) -> None:
         speckle = np.random.default_rng(number).rayleigh(40, (copies + 1, SIDE, SIDE)).clip(0, 255)
         first, *others = (speckle * sector).astype(np.uint8)
-        write_png(first, top / f"{number}.png", STORED)
-        if others:
-            (top / f"{number}.tif").write_bytes(encode_pages(others))
-        return Example(views_of(str(number), top, top, copies), labels[number])
+        for folder, pictures in (("prepared", {f"{number}": first}), ("copies", of_copies(number, others))):
+            content = pack([(name, encode_png(picture, STORED)) for name, picture in pictures.items()])
+            (top / folder / pack_name(f"{number}", "")).write_bytes(content)
 
+    for folder in ("prepared", "copies"):
+        (top / folder).mkdir()
+    list(in_order(write, range(images)))
+    prepared, augmented = stored_in(top / "prepared"), stored_in(top / "copies")
     labels = random.choice(PLANES, images).tolist()
-    return list(in_order(one, range(images)))
+    return [Example(views_of(str(at), prepared, augmented, copies), label) for at, label in enumerate(labels)]
+
+
+def of_copies(number: int, pictures: Sequence[Grey]) -> dict[str, Grey]:
+    return {copy_name(str(number), copy): picture for copy, picture in enumerate(pictures, 1)}
 
 
 def sides(examples: list[Example], batch: int) -> dict[str, Callable[[], float]]:

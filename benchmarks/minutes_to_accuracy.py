@@ -22,8 +22,9 @@ from plane_experiments import FIFTHS, SHIPPED, augmentation, images
 
 from sonotrace.images.augmentation import apply_to_image, draw
 from sonotrace.images.grey import STORED, write_png
+from sonotrace.images.packs import Part
 from sonotrace.kinds.planes import PLANES, plane_of
-from sonotrace.models.examples import Example, View
+from sonotrace.models.examples import Example
 from sonotrace.own_images.presets import REAL
 from sonotrace.params import load
 from sonotrace.params.prepare import PrepareOne
@@ -58,7 +59,7 @@ def examples_of(table: pd.DataFrame, shown: np.ndarray, labels: list[str], copie
     changes = augmentation(SHIPPED)
 
     def write(at: int) -> Example:
-        views = [View(into / f"{at}_{copy}.png") for copy in range(copies + 1)]
+        views = [Part(into / f"{at}_{copy}.png") for copy in range(copies + 1)]
         for copy, view in enumerate(views):
             image = shown[at]
             if copy:

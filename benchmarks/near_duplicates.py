@@ -18,7 +18,7 @@ import pandas as pd
 from measure import print_table, spread, timed
 
 from sonotrace.audit.duplicates import differing_pairs, fingerprints
-from sonotrace.labels.listing import images_below
+from sonotrace.images.packs import stored_in
 from sonotrace.running.parallel import available_cores
 
 
@@ -28,15 +28,15 @@ def main() -> None:
     arguments.add_argument("--count", type=int, default=12400)
     arguments.add_argument("--rounds", type=int, default=3)
     options = arguments.parse_args()
-    different = images_below(options.images)
-    files = list(islice(cycle(different), options.count))
-    prints = np.unpackbits(fingerprints(files).view(np.uint8), axis=1)
+    different = list(stored_in(options.images).values())
+    images = list(islice(cycle(different), options.count))
+    prints = np.unpackbits(fingerprints(images).view(np.uint8), axis=1)
     turned = np.random.default_rng(1).random(prints.shape) < 0.4
     turned[: len(different)] = False
     altered = np.packbits(prints ^ turned, axis=1).view(np.uint64)
     numbers = [str(number) for number in range(options.count)]
     table = pd.DataFrame({"image": numbers, "patient": numbers, "label": "brain", "side": "train"})
-    hashing = [timed(lambda: fingerprints(files)) for _ in range(options.rounds)]
+    hashing = [timed(lambda: fingerprints(images)) for _ in range(options.rounds)]
     pairing = [timed(lambda: differing_pairs("planes", table, altered)) for _ in range(options.rounds)]
     print_table(
         [f"{options.count} images, {available_cores()} cores, {options.rounds} rounds", "s"],

@@ -10,7 +10,7 @@ with the missing patients added. CPU time (user and system) is counted, of all p
 
 The stages of the run from nothing are the reference of those with 1 % new. `dvc repro` with nothing
 changed is held to a bare `dvc status`, in wall time, in turns. What the DVC cache grows by is held to
-the size of what changed: the new images, their prepared images and their augmented copies.
+the size of what changed: the new images, the packs of their prepared images and augmented copies.
 
     PYTHONPATH=src python benchmarks/new_snapshot.py IMAGES_DIR [--links hardlink,copy] [--rounds 5] [--at FOLDER]
 
@@ -31,6 +31,7 @@ from pathlib import Path
 import yaml
 from measure import REPOSITORY, alternate, print_table, ratio, spread, tell, timed
 
+from sonotrace.images.packs import pack_name
 from sonotrace.labels.listing import images_below
 from sonotrace.running.parallel import available_cores
 
@@ -200,10 +201,11 @@ def size(folder: Path) -> int:
 
 
 def size_of_changed(checkout: Path, new: list[Path]) -> int:
-    """Return the bytes of the new images, of what was prepared from them and of their copies."""
-    names = {image.stem for image in new}
-    made = [checkout / "data/planes/prepare/images" / f"{name}.png" for name in names]
-    made += [checkout / "data/planes/augment/images" / f"{name}.tif" for name in names]
+    """Return the bytes of the new images, and of the packs made of them and of their copies."""
+    patients = {image.name.split("_")[0] for image in new}
+    made = [
+        checkout / f"data/planes/{at}/images" / pack_name(one, "") for at in ("prepare", "augment") for one in patients
+    ]
     return sum(path.stat().st_size for path in [*new, *made] if path.is_file())
 
 

@@ -31,7 +31,7 @@ from measure import alternate, print_table, ratio, spread, tell, timed
 from sonotrace.checks.decoding import inspect
 from sonotrace.images.grey import STORED, read_grey, write_png
 from sonotrace.images.preparation import Preparation, without_overlays
-from sonotrace.images.prepared import open_cache, prepare_images
+from sonotrace.images.prepared import Accepted, open_cache, prepare_images
 from sonotrace.labels.listing import images_below
 from sonotrace.running.parallel import available_cores
 
@@ -78,8 +78,8 @@ def decode_all(files: list[Path]) -> None:
 
 
 def prepare_rate(preparation: Preparation, files: list[Path]) -> float:
-    """Return images/s of the stage's loop; images are numbered, since names below folders can repeat."""
-    rows = [(str(number), file, "") for number, file in enumerate(files)]
+    """Return images/s of the stage's loop; the patient is the beginning of the file name."""
+    rows = [Accepted(str(number), file, "", file.name.split("_")[0]) for number, file in enumerate(files)]
     with tempfile.TemporaryDirectory() as target:
         cache = open_cache(preparation, Path(target))  # no DVC repository, so nothing is taken over
 

@@ -14,7 +14,8 @@ import time
 import numpy as np
 import onnx
 
-from sonotrace.images.grey import Grey, read_grey
+from sonotrace.images.grey import Grey
+from sonotrace.images.packs import stored_in
 from sonotrace.models.classifier import PlaneNet
 from sonotrace.models.files import read_keras
 from sonotrace.models.judgement import Judgement
@@ -48,8 +49,8 @@ def main() -> None:
     table = table[table["side"] != "test"].reset_index(drop=True)
     salt, count = params.split[given.data_set].salt, len(params.folds.numbers)
     own = np.array([fold_of(patient, salt, count) for patient in table["patient"]])
-    prepared = folder(given.data_set, "prepare") / "images"
-    images = [read_grey(prepared / f"{image}.png") for image in table["image"]]
+    prepared = stored_in(folder(given.data_set, "prepare") / "images")
+    images = [prepared[image].read() for image in table["image"]]
     right: dict[str, list[np.ndarray]] = {"float": [], "8 bit": []}
     seconds: dict[str, float] = {"float": 0.0, "8 bit": 0.0}
     order, apart, changed, sizes = [], 0.0, [], {}

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from sonotrace.images.grey import read_grey, write_png
+from sonotrace.images.packs import stored_in
 from sonotrace.images.preparation import Preparation
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.models import yolo, yolo_images
@@ -195,9 +196,9 @@ def run(name: str, folds: list[int]) -> None:
 def ask(path: Path, images: pd.Series, imgsz: int, width: int) -> pd.DataFrame:
     """Return what a net finds in images and in their mirror images, these boxes mirrored back: column `mirrored`."""
     model = environment.quiet_ultralytics()(path, task="detect")
-    rows = []
+    rows, prepared = [], stored_in(DATA / "prepare/images")
     for image in images:
-        grey = read_grey(DATA / "prepare/images" / f"{image}.png")
+        grey = prepared[image].read()
         for mirrored in (False, True):
             shown = cv2.cvtColor(np.ascontiguousarray(grey[:, ::-1]) if mirrored else grey, cv2.COLOR_GRAY2BGR)
             (said,) = model.predict(shown, imgsz=imgsz, conf=LEAST, iou=OVERLAP, rect=True, verbose=False, save=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sonotrace.images.packs import stored_in
 from sonotrace.images.preparation import Preparation
 from sonotrace.models.detector import load as load_detector
 from sonotrace.models.detector import predictions
@@ -34,6 +35,7 @@ def asked(nets: Path, images: Path, folds: list[int]) -> list[str]:
         split = read_table(folder(DATA_SET, "split") / "split.csv")
         table = with_folds(DATA_SET, split, params.split[DATA_SET].salt, len(params.folds.numbers))
         boxes = read_table(folder(DATA_SET, "prepare") / "boxes.csv")
+    prepared = stored_in(images / folder(DATA_SET, "prepare") / "images")
     found = []
     table = table[table["fold"].isin(folds or params.folds.numbers)].reset_index(drop=True)
     for fold in folds or params.folds.numbers:
@@ -41,7 +43,7 @@ def asked(nets: Path, images: Path, folds: list[int]) -> list[str]:
         path = nets / fold_model(DATA_SET, fold, seed, ".pt")
         detector = load_detector(path.read_bytes(), path)
         own = table[table["fold"] == fold].reset_index(drop=True)
-        found.append(predictions(detector, own, images / folder(DATA_SET, "prepare") / "images"))
+        found.append(predictions(detector, own, prepared))
     together = pd.concat(found, ignore_index=True)
     stated, preparation = params.evaluate[DATA_SET], params.prepare[DATA_SET].model_dump()
     if not isinstance(stated, EvaluateStructures):

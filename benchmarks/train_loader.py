@@ -32,10 +32,11 @@ import pandas as pd
 from measure import alternate, print_table, ratio, spread, tell, timed
 from PIL import Image
 
+from sonotrace.images.packs import stored_in
 from sonotrace.images.preparation import Preparation
-from sonotrace.images.prepared import open_cache, prepare_images
+from sonotrace.images.prepared import Accepted, open_cache, prepare_images
 from sonotrace.kinds.planes import PLANES
-from sonotrace.models.examples import Example, View, one_hot, stack, training_batches, views_of
+from sonotrace.models.examples import Example, one_hot, stack, training_batches, views_of
 from sonotrace.running import environment
 from sonotrace.running.parallel import available_cores
 from sonotrace.tables import read_table
@@ -76,17 +77,17 @@ def prepare_cost(train: pd.DataFrame, originals: Path, target: Path) -> float:
     """Return the ms an image that prepare takes, on all cores."""
     target.mkdir()
     files = [originals / file for file in train["file"]]
-    rows = list(zip(train["image"], files, train["sha256"], strict=True))
+    images = [Accepted(*row) for row in zip(train["image"], files, train["sha256"], train["patient"], strict=True)]
     preparation = Preparation(SIDE, SIDE, "stretch", mask_overlays=False)
     cache = open_cache(preparation, target)  # no DVC repository, so nothing is taken over
-    return 1000 * timed(lambda: list(prepare_images(preparation, rows, target, cache))) / len(rows)
+    return 1000 * timed(lambda: list(prepare_images(preparation, images, target, cache))) / len(images)
 
 
 def loaders(train: pd.DataFrame, originals: Path, prepared: Path, classes: Path, batch: int) -> dict[str, Any]:
     """Return name -> function that gives what `fit` takes an epoch from."""
     from keras.utils import image_dataset_from_directory
 
-    files = [prepared / f"{image}.png" for image in train["image"]]
+    parts = stored_in(prepared)
     labels = list(train["label"])
     for plane in PLANES:
         (classes / plane).mkdir(parents=True)
@@ -102,12 +103,13 @@ def loaders(train: pd.DataFrame, originals: Path, prepared: Path, classes: Path,
         seed=1,
         verbose=False,
     )
-    arrays = stack([View(file) for file in files]), one_hot(labels, PLANES)
-    first = [Example([View(file)], label) for file, label in zip(files, labels, strict=True)]
+    arrays = stack([parts[image] for image in train["image"]]), one_hot(labels, PLANES)
+    first = [Example([parts[image]], label) for image, label in zip(train["image"], labels, strict=True)]
     augmented = prepared.parents[1] / "augment"
+    changed = stored_in(augmented / "images")
     copies = read_table(augmented / "copies.csv").groupby("image").size()
     with_copies = [
-        Example(views_of(image, prepared, augmented / "images", copies[image]), label)
+        Example(views_of(image, parts, changed, copies[image]), label)
         for image, label in zip(train["image"], labels, strict=True)
     ]
     prepared_only, and_copies = (training_batches(shown, PLANES, batch, seed=1) for shown in (first, with_copies))

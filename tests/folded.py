@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from packed import packed
 
 from sonotrace import cli
-from sonotrace.images.grey import encode_pages, write_png
+from sonotrace.images.packs import pack_name
 from sonotrace.kinds.planes import PLANES
 from sonotrace.running.outputs import write_csv
 from sonotrace.tables import image_table
@@ -44,18 +45,17 @@ def make(top):
     write_params(top, SETTINGS)
     random = np.random.default_rng(0)
     images, copies = top / "data/planes/prepare/images", top / "data/planes/augment/images"
-    images.mkdir(parents=True)
-    copies.mkdir(parents=True)
     rows, copied = [], []
     for number in range(96):
         plane, image = number % 4, f"{number:03}"
         picture = random.integers(0, 60, (32, 32)).astype(np.uint8)
         picture[8 * plane : 8 * plane + 8] += 150
-        write_png(picture, images / f"{image}.png")
+        own = pack_name(image, image).removesuffix(".zip")
+        packed(images, {image: picture}, own)
         label = WRONG.get(number, PLANES[plane])
         rows.append({"image": image, "patient": str(number // 2), "label": label, "labelled_by": f"t.csv:{number}"})
         if number <= 80:
-            (copies / f"{image}.tif").write_bytes(encode_pages([picture // 2]))
+            packed(copies, {f"{image}/1": picture // 2}, own)
             copied.append(f"{image}/1,{image}\n")
     sides = ["test" if number > 80 else "val" if number > 68 else "train" for number in range(96)]
     table = image_table(rows).fillna("").assign(side=sides, width=32, height=32)

@@ -3,8 +3,8 @@
 import folded
 import numpy as np
 import pandas as pd
+from packed import packed
 
-from sonotrace.images.grey import encode_pages, write_png
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.patients.folds import fold_of
 from sonotrace.running.outputs import write_csv
@@ -25,18 +25,16 @@ def make(top):
     folded.write_params(top, SETTINGS)
     random = np.random.default_rng(0)
     at = top / "data/structures"
-    for place in ("prepare", "augment"):
-        (at / place / "images").mkdir(parents=True)
     rows, boxes, copies, copied = [], [], [], []
     for number in range(24):
         image, corners = f"{number:03}", (8 + number, 12, 28 + number, 36)
         picture = random.integers(0, 60, (64, 64)).astype(np.uint8)
         picture[12:36, corners[0] : corners[2]] += 150
-        write_png(picture, at / f"prepare/images/{image}.png")
+        packed(at / "prepare/images", {image: picture}, image)
         rows.append({"image": image, "patient": str(number // 2)})
         boxes.append((image, STRUCTURES[number % 3], *map(float, corners)))
         if number < 20:
-            (at / f"augment/images/{image}.tif").write_bytes(encode_pages([picture // 2]))
+            packed(at / "augment/images", {f"{image}/1": picture // 2}, image)
             copies.append((f"{image}/1", image))
             copied.append((f"{image}/1", *boxes[-1][1:]))
     sides = ["train" if number < 16 else "val" if number < 20 else "test" for number in range(24)]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from packed import packed
 from recorded_run import REQUIREMENTS, commit, git
 
 from sonotrace import scores
@@ -103,13 +104,13 @@ def _data_set(top, name, params, random, images):
     if name in ("planes", "structures"):
         sides += ["train"] * (2 * images) + ["val"] * (images // 2)
     labels = ["cervix", "hip"] if name == "strange" else PLANES
-    rows = []
+    rows, pictures = [], {}
     for number, side in enumerate(sides):
         image, file = f"{FILE_MARK}{name}{number:04}", f"images/{FILE_MARK}{name}{number:04}.png"
         picture = np.clip(random.normal(60, 40, (height, width)), 0, 255).astype(np.uint8)
-        for folder in ("pull/images/images", "prepare/images"):
-            (place / folder).mkdir(parents=True, exist_ok=True)
-            write_png(picture, place / folder / f"{image}.png")
+        (place / "pull/images/images").mkdir(parents=True, exist_ok=True)
+        write_png(picture, place / f"pull/images/{file}")
+        pictures[image] = picture
         rows.append({
             "image": image, "file": file, "patient": f"{PATIENT}{name}{number // 3}", "width": width, "height": height,
             "sha256": hashlib.sha256((place / "pull/images" / file).read_bytes()).hexdigest(),
@@ -117,6 +118,7 @@ def _data_set(top, name, params, random, images):
             "scanner": "" if name == "structures" else ["GE Voluson", HOSTILE][number % 2], "site": "",
             "side": side,
         })  # fmt: skip
+    packed(place / "prepare/images", pictures)
     table = image_table(rows).fillna("")
     sided = table.assign(side=table["image"].map({row["image"]: row["side"] for row in rows}))
     quarantine = _quarantine(place, name)

@@ -7,10 +7,10 @@ import folded as folded_run
 import numpy as np
 import pandas as pd
 import pytest
+from packed import packed
 
 from sonotrace.audit.command import check_free, run
 from sonotrace.errors import SonotraceError
-from sonotrace.images.grey import read_grey, write_png
 from sonotrace.kinds.planes import PLANES
 from sonotrace.running.outputs import write_csv
 from sonotrace.stages import prepare, pull, split, validate
@@ -50,16 +50,16 @@ def planted(work, small):  # noqa: ARG001 - sets parameters
     """
     random = np.random.default_rng(0)
     images = work / "data/planes/prepare/images"
-    images.mkdir(parents=True)
-    rows = []
+    rows, pictures = [], {}
     for number in range(96):
         plane = number % 4
         picture = random.integers(0, 60, (32, 32)).astype(np.uint8)
         picture[16 * (plane // 2) :, 16 * (plane % 2) :][:16, :16] += 150
         if number == 95:
-            picture = read_grey(images / "040.png") + np.uint8(10)
+            picture = pictures["040"] + np.uint8(10)
             plane = 0
-        write_png(picture, images / f"{number:03}.png")
+        pictures[f"{number:03}"] = picture
+        packed(images, {f"{number:03}": picture}, f"{number:03}")
         label = WRONG.get(number, PLANES[plane])
         line = {"image": f"{number:03}", "patient": str(number // 2), "label": label, "labelled_by": f"t.csv:{number}"}
         rows.append(line)
@@ -139,7 +139,7 @@ def test_without_a_split_the_error_says_what_to_run(work):
 
 
 def test_a_missing_image_stops_before_any_training(planted):
-    (planted / "data/planes/prepare/images/050.png").unlink()
-    with pytest.raises(SonotraceError, match=r"^data/planes/prepare/images/050\.png: "):
+    (planted / "data/planes/prepare/images/050.zip").unlink()
+    with pytest.raises(SonotraceError, match=r"^data/planes/prepare/images: no image 050; "):
         run(planted / "audit", 5, "planes")
     assert not (planted / "audit").exists()

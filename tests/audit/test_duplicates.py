@@ -8,6 +8,7 @@ import pytest
 from sonotrace.audit import duplicates
 from sonotrace.audit.duplicates import differing_pairs, fingerprints
 from sonotrace.images.grey import write_png
+from sonotrace.images.packs import Part
 
 
 def _picture(seed):
@@ -39,7 +40,7 @@ def prints_of(tmp_path):
         files = [tmp_path / f"{number}.png" for number in range(len(pictures))]
         for picture, file in zip(pictures, files, strict=True):
             write_png(picture, file)
-        return fingerprints(files)
+        return fingerprints(map(Part, files))
 
     return write
 

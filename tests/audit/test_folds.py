@@ -5,14 +5,13 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from packed import packed
 
 from sonotrace.audit import folds as audit_folds
 from sonotrace.audit.folds import folds_of
 from sonotrace.errors import SonotraceError
 from sonotrace.images import copies
-from sonotrace.images.grey import write_png
 from sonotrace.kinds.planes import PLANES
-from sonotrace.models.examples import View
 from sonotrace.params import load
 
 
@@ -83,15 +82,16 @@ def test_a_plane_that_came_into_one_fold_stops_the_audit(monkeypatch):
 
 def test_the_net_sees_the_copies_that_augment_makes(work):
     params = load().augment["planes"]
-    for name in ("prepared", "here", "there"):
+    for name in ("here", "there"):
         (work / name).mkdir()
-    write_png(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8), work / "prepared/a.png")
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    prepared = packed(work / "prepared", {"a": picture})
     table = pd.DataFrame({"image": ["a"], "sha256": ["0" * 64], "label": ["brain"]})
-    ((views, label, _),) = audit_folds._examples(table, work / "prepared", params, work / "here")
+    ((views, label, _),) = audit_folds._examples(table, prepared, params, work / "here")
     with copies.open_cache(params) as cache:
         original = copies.Original("a", "0" * 64, [], np.empty((0, 4)))
-        copies.copy_image(original, params, work / "prepared", work / "there", cache)
+        list(copies.copy_images([original], params, prepared, work / "there", cache))
     assert label == "brain"
-    assert views[0] == View(work / "prepared/a.png")
-    assert views[1:] == [View(work / "here/a.tif", page) for page in range(1, params.copies + 1)]
-    assert (work / "here/a.tif").read_bytes() == (work / "there/a.tif").read_bytes()
+    assert views[0] == prepared["a"]
+    assert [view.name for view in views[1:]] == [f"a/{copy}.png" for copy in range(1, params.copies + 1)]
+    assert (work / "here/0.zip").read_bytes() == (work / "there/0.zip").read_bytes()

@@ -6,6 +6,7 @@ from PIL import Image
 
 from sonotrace.audit import sheet
 from sonotrace.images.grey import write_png
+from sonotrace.images.packs import Part
 
 
 @pytest.fixture
@@ -13,7 +14,8 @@ def tiles(tmp_path):
     """Make tiles of one white image each."""
     write_png(np.full((64, 96), 255, np.uint8), tmp_path / "white.png")
     return lambda count, images=1: [
-        sheet.Tile((tmp_path / "white.png",) * images, (f"{number}", "caption", "name")) for number in range(count)
+        sheet.Tile((Part(tmp_path / "white.png"),) * images, (f"{number}", "caption", "name"))
+        for number in range(count)
     ]
 
 
@@ -51,7 +53,7 @@ def test_more_than_the_pages_hold_is_left_out_and_said(tiles, tmp_path, monkeypa
 
 def test_large_images_and_long_names_stay_in_their_place(tmp_path):
     write_png(np.full((900, 700), 255, np.uint8), tmp_path / "large.png")
-    tile = sheet.Tile((tmp_path / "large.png",), ("1.", "W" * 200))
+    tile = sheet.Tile((Part(tmp_path / "large.png"),), ("1.", "W" * 200))
     page = np.asarray(Image.open(sheet.write([tile], "found", 2, tmp_path, "sheet")[0]))
     assert (page[:, :8] == 0).all()
     assert (page[:, 256:] == 0).all()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not FITS, reason="this machine allows nobody to 
     [
         ("pull@planes", "data/planes/pull", "40k", r"data/planes/pull/.*\.png: cannot be written"),
         ("split@planes", "data/planes/split", "4k", r"data/planes/split/split.csv: cannot be written"),
-        ("augment@structures", "data/structures/augment", "40k", r"data/structures/augment/.*\.tif: cannot be written"),
+        ("augment@structures", "data/structures/augment", "40k", r"data/structures/augment/.*\.zip: cannot be written"),
         ("train_yolo@structures", "models", "100k", ""),
         ("evaluate@planes", "metrics", "4k", r"metrics/planes\w*.json: cannot be written"),
         ("report", "reports", "40k", r"reports/index.html: cannot be written"),

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from checkouts import Checkout, clone
 
+from sonotrace.images.packs import stored_in
+
 PLANES = ("Fetal abdomen", "Fetal brain", "Fetal femur", "Fetal thorax")
 UP_TO = "augment@planes"
 
@@ -63,7 +65,7 @@ def test_both_engines_and_experiments_redo_only_what_changed(checkout: Checkout,
     checkout.run("git", "checkout", "--quiet", "HEAD~1")
     checkout.run("dvc", "checkout", "--with-deps", UP_TO)
     assert "up to date" in checkout.run("dvc", "status", UP_TO)
-    assert not (checkout.path / "data/planes/prepare/images/Patient025_0.png").exists()
+    assert "Patient025_0" not in stored_in(checkout.path / "data/planes/prepare/images")
     checkout.run("git", "checkout", "--quiet", "-")
     checkout.run("dvc", "checkout", "--with-deps", UP_TO)
 
@@ -91,7 +93,7 @@ def test_both_engines_and_experiments_redo_only_what_changed(checkout: Checkout,
 def test_a_damaged_object_in_the_cache_is_made_again(checkout: Checkout) -> None:
     checkout.run("dvc", "repro", UP_TO)
     lock = _lock(checkout)
-    target = checkout.path / "data/planes/prepare/images/Patient003_0.png"
+    target = stored_in(checkout.path / "data/planes/prepare/images")["Patient003_0"].file
     content = target.read_bytes()
     objects = [path for path in (checkout.path / ".dvc/cache/files").rglob("*") if path.is_file()]
     damaged = next(path for path in objects if path.read_bytes() == content)

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from checkouts import Checkout, clone, stages_run
 
+from sonotrace.images.packs import stored_in
+
 LAST = "augment@planes"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system of its own
 TABLES = ("pull/manifest.csv", "validate/accepted.csv", "split/split.csv", "augment/copies.csv")
@@ -82,7 +84,6 @@ def test_files_are_taken_in_whatever_they_are_called(finished: Checkout, tmp_pat
     assert stages_run(checkout.run("snakemake", "--cores", "1", "augment_planes")) == []
     accepted = pd.read_csv(checkout.path / "data/planes/validate/accepted.csv", dtype=str)
     assert sorted(accepted["image"]) == sorted(unicodedata.normalize("NFC", name) for name in names[:-1])
-    for image in accepted["image"]:
-        assert (checkout.path / "data/planes/prepare/images" / f"{image}.png").is_file()
+    assert sorted(stored_in(checkout.path / "data/planes/prepare/images")) == sorted(accepted["image"])
     quarantined = pd.read_csv(checkout.path / "data/planes/validate/quarantine.csv", dtype=str)
     assert sorted(quarantined["reason"]) == ["image without row", "row without image"], "a name of two lines"

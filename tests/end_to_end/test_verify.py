@@ -20,8 +20,8 @@ def test_a_fresh_run_verifies(checkout: Checkout) -> None:
 
 KINDS = [
     "data/planes/pull/images/images/*.png",  # pulled image
-    "data/structures/prepare/images/*.png",  # prepared image
-    "data/planes/augment/images/*.tif",  # augmented copies
+    "data/structures/prepare/images/*.zip",  # prepared image
+    "data/planes/augment/images/*.zip",  # augmented copies
     "data/planes/pull/manifest.csv",  # manifest row
     "data/structures/validate/boxes.csv",  # box
     "data/planes/validate/quarantine.csv",  # quarantine

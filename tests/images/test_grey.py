@@ -19,10 +19,8 @@ from sonotrace.images.grey import (
     MAX_SIDE,
     damage,
     decode_grey,
-    encode_pages,
     header_size,
     read_grey,
-    read_page,
     write_png,
 )
 from sonotrace.labels.listing import images_below, is_dicom
@@ -470,24 +468,3 @@ def test_a_missing_image_is_named(tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path):
     with pytest.raises(SonotraceError, match=r"image\.png: cannot be written"):
         write_png(_picture(), tmp_path / "gone" / "image.png")
-
-
-@given(st.integers(1, 5), st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
-def test_each_page_comes_back_as_it_was(tmp_path_factory, count, width, height, seed):
-    pictures = np.random.default_rng(seed).integers(0, 256, (count, height, width), dtype=np.uint8)
-    path = tmp_path_factory.mktemp("pages") / "pages.tif"
-    path.write_bytes(encode_pages(list(pictures)))
-    assert encode_pages(list(pictures)) == path.read_bytes()
-    for page in range(1, count + 1):
-        assert (read_page(path, page) == pictures[page - 1]).all()
-
-
-@pytest.mark.parametrize("harm", ["gone", "cut short", "no such page"])
-def test_a_page_that_cannot_be_read_is_said_in_one_line(tmp_path, harm):
-    path = tmp_path / "pages.tif"
-    if harm != "gone":
-        content = encode_pages([_picture(), _picture()])
-        path.write_bytes(content[: len(content) // 2] if harm == "cut short" else content)
-    page = 3 if harm == "no such page" else 2
-    with pytest.raises(SonotraceError, match=rf"^{path}: page {page} cannot be read; .* `dvc repro`$"):
-        read_page(path, page)

@@ -18,11 +18,11 @@ from sonotrace import cli
 ANSWERS = """
 import json, sys
 from pathlib import Path
-from sonotrace.images.grey import read_grey
+from sonotrace.images.packs import stored_in
 from sonotrace.models.classifier import PlaneClassifier
 path = Path("models/planes.keras")
 classifier = PlaneClassifier(path.read_bytes(), path)
-images = [read_grey(file) for file in sorted(Path("data/planes/prepare/images").iterdir())[:16]]
+images = [part.read() for _, part in sorted(stored_in(Path("data/planes/prepare/images")).items())[:16]]
 print(json.dumps(classifier.answers(images).probabilities.tolist()))
 """
 

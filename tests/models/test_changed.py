@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from packed import packed
 
-from sonotrace.images.grey import write_png
 from sonotrace.images.overlays import CHANGES
 from sonotrace.models.changed import predictions
 from sonotrace.models.judgement import Answers
@@ -27,19 +27,23 @@ class Left:
 
 
 @pytest.fixture
-def said(tmp_path):
-    """Lay out 40 images without overlays, brighter on the left, of two planes."""
-    image = np.full((32, 32), 80, np.uint8)
-    image[:, :16] = 160
+def said():
+    """Return what is said of 40 images of two planes."""
     rows = [(f"i{at}", f"p{at // 2}", ("brain", "femur")[at % 2], "brain") for at in range(40)]
-    for name, *_ in rows:
-        write_png(image, tmp_path / f"{name}.png")
     return pd.DataFrame(rows, columns=["image", "patient", "label", "predicted"])
 
 
-def test_each_image_has_an_answer_to_each_change(said, tmp_path):
+@pytest.fixture
+def prepared(said, tmp_path):
+    """Lay out these images without overlays, brighter on the left."""
+    image = np.full((32, 32), 80, np.uint8)
+    image[:, :16] = 160
+    return packed(tmp_path, dict.fromkeys(said["image"], image))
+
+
+def test_each_image_has_an_answer_to_each_change(said, prepared):
     classifier = Left()
-    found = predictions(classifier, said, tmp_path)
+    found = predictions(classifier, said, prepared)
     assert tuple(found.columns) == CHANGED_COLUMNS
     assert found.groupby("change").size().to_dict() == dict.fromkeys(CHANGES, 40)
     assert set(found["predicted"][found["change"] == "mirrored"]) == {"femur"}
@@ -52,14 +56,13 @@ def test_overlays_come_from_an_image_with_another_label(said, tmp_path, monkeypa
     monkeypatch.setattr(
         "sonotrace.models.changed.CHANGES", {"x": lambda image, other: pairs.append((image, other)) or image}
     )
-    for at, name in enumerate(said["image"]):
-        write_png(np.full((32, 32), at, np.uint8), tmp_path / f"{name}.png")
+    numbered = packed(tmp_path, {name: np.full((32, 32), at, np.uint8) for at, name in enumerate(said["image"])})
     said["label"] = ["brain"] * 37 + ["femur"] * 3
-    predictions(Left(), said, tmp_path)
+    predictions(Left(), said, numbered)
     others = [int(other[0, 0]) for _, other in pairs]
     assert others == [37] * 37 + [0] * 3
 
 
-def test_where_all_have_one_label_each_image_keeps_its_own_overlays(said, tmp_path):
-    found = predictions(Left(), said.assign(label="brain"), tmp_path)
+def test_where_all_have_one_label_each_image_keeps_its_own_overlays(said, prepared):
+    found = predictions(Left(), said.assign(label="brain"), prepared)
     assert len(found) == 40 * len(CHANGES)

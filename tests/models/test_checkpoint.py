@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from sonotrace import cli
+from sonotrace.images.packs import Part
 from sonotrace.models.checkpoint import Best, Checkpoint, Progress, key_of
-from sonotrace.models.examples import Example, View
+from sonotrace.models.examples import Example
 
 MADE = ("models/planes.keras", "metrics/planes_validation.json", "plots/train_cnn/planes")
 
@@ -87,12 +88,12 @@ def test_the_key_tells_images_labels_targets_and_conditions_apart(tmp_path):
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     for path in paths:
         path.write_bytes(path.name.encode())
-    one = [Example([View(paths[0])], "brain")]
+    one = [Example([Part(paths[0])], "brain")]
     others = [
-        [Example([View(paths[1])], "brain")],
-        [Example([View(paths[0])], "femur")],
-        [Example([View(paths[0])], "brain", (0.5, 0.5))],
-        [Example([View(paths[0], 1)], "brain")],
+        [Example([Part(paths[1])], "brain")],
+        [Example([Part(paths[0])], "femur")],
+        [Example([Part(paths[0])], "brain", (0.5, 0.5))],
+        [Example([Part(paths[0]), Part(paths[0])], "brain")],
         [*one, *one],
     ]
     keys = [key_of([], [examples, []], 1) for examples in (one, *others)] + [key_of([], [one, []], 2)]

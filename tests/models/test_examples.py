@@ -1,5 +1,6 @@
 """What the classifier sees in which epoch, and under which index."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -10,11 +11,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packed import packed
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images.grey import encode_pages, write_png
+from sonotrace.images.packs import Part
 from sonotrace.kinds.planes import PLANES
-from sonotrace.models.examples import View, class_weights, decoded, examples, one_hot, schedule, stack
+from sonotrace.models.examples import class_weights, decoded, examples, one_hot, schedule, stack
 from sonotrace.places import STATE
 
 
@@ -119,10 +121,9 @@ def _views(top, pictures):
     """Write pictures, shape (n, views, height, width), as prepared images with their copies."""
     found = []
     for number, (first, *copies) in enumerate(pictures):
-        image, tiff = top / f"{number}.png", top / f"{number}.tif"
-        write_png(first, image)
-        tiff.write_bytes(encode_pages(copies))
-        found += [View(image), *(View(tiff, page) for page in range(1, len(copies) + 1))]
+        image = packed(top / f"{number}/prepared", {"a": first})["a"]
+        parts = packed(top / f"{number}/augmented", {f"a/{copy}": picture for copy, picture in enumerate(copies, 1)})
+        found += [image, *(parts[f"a/{copy}"] for copy in range(1, len(copies) + 1))]
     return found
 
 
@@ -159,14 +160,14 @@ def test_decoded_images_are_in_a_file_that_has_no_name_and_goes_with_them(work):
 
 def test_an_image_of_another_size_is_named(work):
     views = _views(work, _pictures(2, 2, 8, 12)) + _views(work / "data", _pictures(1, 2, 8, 13))
-    expected = r"^\S+data/0\.tif, page 1, is 13 x 8 px, \S+/0\.png is 12 x 8; remove the file and run `dvc repro`$"
+    expected = r"^\S+data/0/augmented/0\.zip, a/1\.png is 13 x 8 px, \S+/0\.zip, a\.png is 12 x 8; remove the file and "
     with pytest.raises(SonotraceError, match=expected):
         decoded([*views[:4], views[5]])
     assert _mapped(work / STATE) == []
 
 
 def test_a_full_disk_is_said_before_anything_is_decoded(work):
-    views = [*_views(work, _pictures(1, 2, 64, 64)), *[View(work / "missing.png")] * 100]
+    views = [*_views(work, _pictures(1, 2, 64, 64)), *[Part(work / "missing.png")] * 100]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
@@ -180,9 +181,9 @@ TRAINING = """
 import keras
 import numpy as np
 
-from sonotrace.images.grey import encode_pages, write_png
+from packed import packed
 from sonotrace.models.cnn import compiled, net
-from sonotrace.models.examples import Example, View, schedule, stack, targets, training_batches, validation_batches
+from sonotrace.models.examples import Example, schedule, stack, targets, training_batches, validation_batches
 from pathlib import Path
 
 names = ("a", "b", "c")
@@ -190,10 +191,8 @@ random = np.random.default_rng(0)
 train = []
 for number in range(11):
     picture = random.integers(0, 256, (32, 32), dtype=np.uint8)
-    write_png(picture, Path(f"{number}.png"))
-    Path(f"{number}.tif").write_bytes(encode_pages([picture // 2, picture // 3]))
-    copies = [View(Path(f"{number}.tif"), page) for page in (1, 2)]
-    train.append(Example([View(Path(f"{number}.png")), *copies][: 1 + number % 3], names[number % 3]))
+    views = packed(Path(str(number)), {"a": picture, "a/1": picture // 2, "a/2": picture // 3})
+    train.append(Example([views["a"], views["a/1"], views["a/2"]][: 1 + number % 3], names[number % 3]))
 
 
 class Floats(keras.utils.PyDataset):
@@ -240,24 +239,27 @@ assert history == history_as_floats
 @pytest.mark.parametrize("backend", ["tensorflow", "torch"])
 def test_a_net_learns_the_same_bytes_as_from_floats_read_batch_by_batch(tmp_path, monkeypatch, backend):
     monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     subprocess.run([sys.executable, "-c", TRAINING], cwd=tmp_path, check=True)
 
 
 def _seen(found):
-    return [([(view.file.as_posix(), view.page) for view in views], label) for views, label, _ in found]
+    return [([f"{view.file.parts[-3]} {view.name}" for view in views], label) for views, label, _ in found]
 
 
-def test_training_images_come_with_their_copies_original_first():
+def test_training_images_come_with_their_copies_original_first(work):
     table = pd.DataFrame(
         {"image": ["a", "b", "c"], "label": ["brain", "femur", "thorax"], "side": ["train", "val", "train"]}
     )
     copies = pd.DataFrame({"copy": ["a/1", "a/2", "c/1"], "image": ["a", "a", "c"]})
-    prepared, augmented = "data/planes/prepare/images", "data/planes/augment/images"
+    picture = _pictures(4, 6)
+    packed(work / "data/planes/prepare/images", dict.fromkeys("abc", picture))
+    packed(work / "data/planes/augment/images", dict.fromkeys(copies["copy"], picture))
     train, val = examples("planes", table[table["side"] == "train"], copies), examples("planes", table[1:2])
     assert _seen(train) == [
-        ([(f"{prepared}/a.png", 0), (f"{augmented}/a.tif", 1), (f"{augmented}/a.tif", 2)], "brain"),
-        ([(f"{prepared}/c.png", 0), (f"{augmented}/c.tif", 1)], "thorax"),
+        (["prepare a.png", "augment a/1.png", "augment a/2.png"], "brain"),
+        (["prepare c.png", "augment c/1.png"], "thorax"),
     ]
-    assert _seen(val) == [([(f"{prepared}/b.png", 0)], "femur")]
+    assert _seen(val) == [(["prepare b.png"], "femur")]
     bare = examples("planes", table, copies[:0])
-    assert _seen(bare)[2] == ([(f"{prepared}/c.png", 0)], "thorax")
+    assert _seen(bare)[2] == (["prepare c.png"], "thorax")

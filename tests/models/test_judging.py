@@ -18,9 +18,10 @@ import keras
 import numpy as np
 
 from sonotrace.images.grey import write_png
+from sonotrace.images.packs import Part
 from sonotrace.models import judging
 from sonotrace.models.classifier import PlaneClassifier
-from sonotrace.models.examples import Example, View
+from sonotrace.models.examples import Example
 from sonotrace.models.files import write_keras
 
 PREPARATION = {"width": 32, "height": 32, "aspect": "stretch", "mask_overlays": False}
@@ -45,7 +46,7 @@ def side(name, count, errors=0):
     found = []
     for number in range(count):
         write_png(picture(number % 2, number < errors), path := Path(f"{name}{number}.png"))
-        found.append(Example([View(path)], NAMES[number % 2]))
+        found.append(Example([Part(path)], NAMES[number % 2]))
     return found
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from sonotrace.images.grey import STORED, write_png
+from sonotrace.images.packs import Part
 from sonotrace.models import training
-from sonotrace.models.examples import Example, View, stack
+from sonotrace.models.examples import Example, stack
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.train_cnn import TrainCnn
 
@@ -22,7 +23,7 @@ preparation = PrepareOne(width=64, height=64, aspect="stretch", mask_overlays=Fa
 random, shown = np.random.default_rng(0), []
 for number in range(12):  # stripes and noise, which the published features tell apart
     stripes = np.indices((64, 64))[number % 2] // (number // 2 + 1) % 2 * 200
-    shown.append(View(Path(f"{number}.png")))
+    shown.append(Part(Path(f"{number}.png")))
     write_png((stripes + random.integers(0, 50, (64, 64))).astype(np.uint8), shown[-1].file, STORED)
 training.start("planes", params)
 for present in (NAMES, ["brain", "thorax", "femur"], ["thorax", "brain"], ["femur"]):

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packed import packed
 
-from sonotrace.images.grey import write_png
 from sonotrace.models.judgement import Answers
 from sonotrace.models.occlusion import CELLS, SAMPLE, maps, occlusion_map, sample
 
@@ -81,8 +81,7 @@ def test_the_sample_has_as_many_images_of_each_class(counts, chosen):
 
 def test_maps_are_those_of_the_sampled_images(tmp_path):
     table = _test_side({"brain": 1, "femur": 1})
-    for seed, name in enumerate(table["image"]):
-        write_png(_textured(seed), tmp_path / f"{name}.png")
-    found = maps(LooksAt(3, 4), table, tmp_path)
+    prepared = packed(tmp_path, {name: _textured(seed) for seed, name in enumerate(table["image"])})
+    found = maps(LooksAt(3, 4), table, prepared)
     assert [one.label for one in found] == ["brain", "femur"]
     assert (found[1].image == _textured(1)).all()

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from packed import packed
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images.copies import copy_name
-from sonotrace.images.grey import encode_pages, read_grey, read_page, write_png
+from sonotrace.images.grey import read_grey
+from sonotrace.images.packs import copy_name
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.models.yolo import label_lines, lay_out
 from sonotrace.params.prepare import PrepareOne
@@ -38,23 +39,14 @@ def augmented(work):
     table = pd.DataFrame({"image": ["a", "b", "c", "e"], "side": ["train", "val", "test", "train"]})
     corners = (16, 8, 48, 24)
     at = work / "data/structures"
-    for stage in ("prepare", "augment"):
-        (at / stage / "images").mkdir(parents=True)
-    for name in table["image"]:
-        write_png(_picture(), at / "prepare/images" / f"{name}.png")
-    (at / "augment/images/a.tif").write_bytes(encode_pages([_picture() + 1, _picture() + 2]))
+    packed(at / "prepare/images", dict.fromkeys(table["image"], _picture()))
+    packed(at / "augment/images", {"a/1": _picture() + 1, "a/2": _picture() + 2})
     boxes = _boxes([("a", "MIDLINE_FALX", *corners), ("b", "CSP", *corners), ("c", "CSP", *corners)])
     write_csv(boxes, work / "data/structures/prepare/boxes.csv")
     write_csv(_boxes([("a/1", "CHOROID_PLEXUS", *corners)]), work / "data/structures/augment/boxes.csv")
     copies = pd.DataFrame({"copy": ["a/1", "a/2"], "image": ["a", "a"]})
     write_csv(copies, work / "data/structures/augment/copies.csv")
     return table
-
-
-def read(path):
-    """Read a laid out image as Ultralytics is made to; tests/models/test_yolo_images.py says that it does."""
-    _, _, page = path.stem.partition("_")
-    return read_page(path, int(page)) if page else read_grey(path)
 
 
 def _picture():
@@ -66,15 +58,12 @@ def test_sides_stay_apart_and_test_images_are_never_shown(work, augmented):
     names = {
         side: sorted(path.stem for path in (work / "run" / side / "images").iterdir()) for side in ("train", "val")
     }
-    assert names == {"train": ["0000000", "0000000_001", "0000000_002", "0000001"], "val": ["0000000"]}
+    assert names == {"train": ["0000000_000", "0000000_001", "0000000_002", "0000001_000"], "val": ["0000000_000"]}
     assert count == 4
-    pictures = list((work / "run").rglob("images/*"))
-    assert all(path.is_symlink() for path in pictures), "nothing is written out twice"
-    assert {path.resolve().name for path in pictures} == {"a.png", "a.tif", "b.png", "e.png"}
     for side, images in names.items():
         assert sorted(path.stem for path in (work / "run" / side / "labels").iterdir()) == images
         for path in (work / "run" / side / "images").iterdir():
-            assert (read(path) == int(path.stem.partition("_")[2] or 0)).all()
+            assert (read_grey(path) == int(path.stem.partition("_")[2])).all()
     content = yaml.safe_load(card.read_text())
     assert list(content["names"].values()) == list(STRUCTURES)
     assert (content["train"], content["val"]) == ("train/images", "val/images")
@@ -88,23 +77,21 @@ def test_the_class_of_a_label_line_names_the_structure_of_the_box(work, augmente
         for path in (work / "run").rglob("labels/*.txt")
     }
     assert found == {
-        "train 0000000": ["MIDLINE_FALX"],
+        "train 0000000_000": ["MIDLINE_FALX"],
         "train 0000000_001": ["CHOROID_PLEXUS"],
         "train 0000000_002": [],
-        "train 0000001": [],
-        "val 0000000": ["CSP"],
+        "train 0000001_000": [],
+        "val 0000000_000": ["CSP"],
     }
 
 
 @pytest.mark.parametrize("names", [("007_HC", "007_HC__1"), ("a", "a_001"), ("0000000", "0000000_001"), ("a", "A")])
 def test_no_prepared_image_is_written_to_whatever_images_are_called(work, names):
     at = work / "data/structures"
-    for stage in ("prepare", "augment"):
-        (at / stage / "images").mkdir(parents=True)
     table = pd.DataFrame({"image": [*names, "v"], "side": ["train", "train", "val"]})
     for level, name in enumerate(table["image"]):
-        write_png(_picture() + level * 50, at / "prepare/images" / f"{name}.png")
-        (at / "augment/images" / f"{name}.tif").write_bytes(encode_pages([_picture() + level * 50 + 1]))
+        packed(at / "prepare/images", {name: _picture() + level * 50}, str(level))
+        packed(at / "augment/images", {copy_name(name, 1): _picture() + level * 50 + 1}, str(level))
     kept = {path: path.read_bytes() for path in (at / "prepare/images").iterdir()}
     write_csv(_boxes([]), at / "prepare/boxes.csv")
     write_csv(_boxes([(f"{names[0]}/1", "CSP", 16, 8, 48, 24)]), at / "augment/boxes.csv")
@@ -113,10 +100,10 @@ def test_no_prepared_image_is_written_to_whatever_images_are_called(work, names)
     _, count = _laid_out(table, work / "run")
     assert count == 4
     assert {path: path.read_bytes() for path in (at / "prepare/images").iterdir()} == kept
-    levels = {int(read(path)[0, 0]) for path in (work / "run/train/images").iterdir()}
+    levels = {int(read_grey(path)[0, 0]) for path in (work / "run/train/images").iterdir()}
     assert levels == {0, 1, 50, 51}
     labelled = [path for path in (work / "run/train/labels").iterdir() if path.read_text()]
-    assert [int(read(work / "run/train/images" / f"{path.stem}.tif")[0, 0]) for path in labelled] == [1]
+    assert [int(read_grey(work / "run/train/images" / f"{path.stem}.png")[0, 0]) for path in labelled] == [1]
 
 
 @pytest.mark.parametrize("side", ["train", "val"])

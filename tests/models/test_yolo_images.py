@@ -1,4 +1,4 @@
-"""Ultralytics reads each page of an image's copies, and validates on images laid out as it predicts them."""
+"""Ultralytics validates on images laid out as it predicts them."""
 
 import json
 import os
@@ -42,35 +42,6 @@ print(json.dumps([validated, predicted]))
 """
 
 
-PAGES = """
-import json
-from pathlib import Path
-import numpy as np
-from sonotrace.images.grey import STORED, encode_pages, write_png
-from sonotrace.models.yolo_images import adapt, link_of
-from sonotrace.running.environment import quiet_ultralytics
-
-quiet_ultralytics()
-adapt()
-from ultralytics.cfg import get_cfg
-from ultralytics.data.build import build_yolo_dataset
-
-top = Path.cwd()
-for part in ("images", "labels"):
-    (top / "train" / part).mkdir(parents=True)
-grey = lambda level: np.full((32, 64), level, np.uint8)
-write_png(grey(10), top / "one.png", STORED)
-(top / "copies.tif").write_bytes(encode_pages([grey(20), grey(30)]))
-for page, file in enumerate(("one.png", "copies.tif", "copies.tif")):
-    link = top / "train/images" / link_of(7, page)
-    link.symlink_to(top / file)
-    (top / "train/labels" / f"{link.stem}.txt").write_text("0 0.5 0.5 0.2 0.2\\n")
-data = {"names": {0: "CSP"}, "nc": 1, "channels": 3}
-seen = build_yolo_dataset(get_cfg(overrides={"imgsz": 64}), str(top / "train/images"), 1, data, mode="train")
-print(json.dumps([seen.load_image(at)[0].reshape(-1, 3).tolist()[5] for at in range(len(seen))]))
-"""
-
-
 def said(code: str, top: Path, *arguments: object) -> list:
     """Run code in a process of its own, where PyTorch may be loaded, and return what it printed last."""
     done = subprocess.run(
@@ -83,10 +54,6 @@ def said(code: str, top: Path, *arguments: object) -> list:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def test_each_page_is_an_image_of_its_own(tmp_path):
-    assert said(PAGES, tmp_path) == [[10] * 3, [20] * 3, [30] * 3]
 
 
 def test_validation_and_predict_see_images_of_the_same_size(tmp_path):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sonotrace.checks import decoding
 from sonotrace.images import augmentation, boxes, copies, preparation, prepared
 from sonotrace.images import grey as images
+from sonotrace.images.packs import stored_in
 from sonotrace.places import folder as stage_folder
 from sonotrace.running import item_cache
 from sonotrace.running.item_cache import ItemCache
@@ -168,6 +169,11 @@ def run(tmp_path, monkeypatch, capsys):
     return go
 
 
+def _prepared(image):
+    """Return the file that holds a prepared image."""
+    return stored_in(Path("data/planes/prepare/images"))[image].file
+
+
 SNAPSHOT = {f"Patient{number:03}_0": (number, number % 4) for number in range(24)}
 NOTHING = {"validate": 0, "prepare": 0, "augment": 0}
 
@@ -188,16 +194,21 @@ def test_each_change_costs_what_it_changed(run):
     assert run(SNAPSHOT) == NOTHING
 
 
-def test_a_renamed_file_costs_nothing(run):
+def test_a_renamed_file_is_not_checked_again(run):
+    first = run(SNAPSHOT)
+    assert run({f"{name}_renamed": value for name, value in SNAPSHOT.items()}) == first | {"validate": 0}
+
+
+def test_another_image_of_a_patient_has_only_their_images_made_anew(run):
     run(SNAPSHOT)
-    assert run({f"{name}_renamed": value for name, value in SNAPSHOT.items()}) == NOTHING
+    assert run(SNAPSHOT | {"Patient003_1": (100, 0)}) == {"validate": 1, "prepare": 2, "augment": 4}
 
 
 @pytest.mark.parametrize("harm", ["alter", "shorten", "remove"])
 def test_a_damaged_object_is_noticed_and_made_again(run, harm):
     run(SNAPSHOT)
     before = _contents(Path())
-    prepared = Path("data/planes/prepare/images/Patient003_0.png").read_bytes()
+    prepared = _prepared("Patient003_0").read_bytes()
     md5 = hashlib.md5(prepared, usedforsecurity=False).hexdigest()
     at = Path(".dvc/cache/files/md5") / md5[:2] / md5[2:]
     content = at.read_bytes()
@@ -289,7 +300,7 @@ def test_a_run_that_fails_notes_nothing(tmp_path):
 def test_files_are_linked_only_where_dvc_is_told_to(run):
     run(SNAPSHOT)
     run(SNAPSHOT)
-    assert Path("data/planes/prepare/images/Patient003_0.png").stat().st_nlink == 1
+    assert _prepared("Patient003_0").stat().st_nlink == 1
 
 
 def test_nothing_is_written_through_a_link_into_the_cache(run):
@@ -297,7 +308,7 @@ def test_nothing_is_written_through_a_link_into_the_cache(run):
     Path(".dvc/config").write_text("[cache]\n    type = hardlink,copy\n")
     objects = {path: path.read_bytes() for path in Path(".dvc/cache/files/md5").rglob("*") if path.is_file()}
     run(SNAPSHOT)
-    linked = Path("data/planes/prepare/images/Patient003_0.png")
+    linked = _prepared("Patient003_0")
     assert linked.stat().st_nlink > 1
     run(SNAPSHOT | {"Patient003_0": (500, 1)})
     run(SNAPSHOT, {"prepare.aspect": "letterbox"})

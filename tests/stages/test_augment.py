@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from packed import packed
 
-from sonotrace.images.copies import Original, copy_image, copy_name, open_cache, originals
-from sonotrace.images.grey import read_page, write_png
+from sonotrace.images.copies import Original, copied_boxes, copy_images, open_cache, originals
+from sonotrace.images.packs import copy_name, stored_in
 from sonotrace.params.augment import AugmentOne
 from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.stages.augment import run
@@ -27,8 +28,10 @@ def _sha256(image):
 
 
 @pytest.fixture
-def prepared(work):
+def prepared(work, set_param):
     """Lay out split.csv, prepared images and boxes; rows are image -> (side, source image)."""
+
+    set_param("prepare.structures", {"width": WIDTH, "height": HEIGHT, "aspect": "stretch", "mask_overlays": False})
 
     def lay_out(rows):
         table = pd.DataFrame(
@@ -36,9 +39,8 @@ def prepared(work):
             columns=["image", "sha256", "side", "source_image"],
         )
         write_csv(table, work / "data/structures/split/split.csv")
-        (work / "data/structures/prepare/images").mkdir(parents=True, exist_ok=True)
         for image in rows:
-            write_png(_picture(image), work / f"data/structures/prepare/images/{image}.png")
+            packed(work / "data/structures/prepare/images", {image: _picture(image)}, image)
         write_json({"augmentation": {}}, work / "reports/structures/snapshot.json")
         boxes = [(image, "CSP", 20.0, 15.0, 40.0, 35.0) for image in rows]
         write_csv(
@@ -51,12 +53,9 @@ def prepared(work):
 def _outputs(work):
     out = work / "data/structures/augment"
     copies = read_table(out / "copies.csv")
-    assert {path.name for path in (out / "images").iterdir()} == {f"{image}.tif" for image in copies["image"]}
-    images = {
-        str(copy): read_page(out / f"images/{image}.tif", page).tobytes()
-        for image, rows in copies.groupby("image")
-        for page, copy in enumerate(rows["copy"], 1)
-    }
+    assert {path.name for path in (out / "images").iterdir()} == {f"{image}.zip" for image in copies["image"]}
+    images = {copy: part.read().tobytes() for copy, part in stored_in(out / "images").items()}
+    assert set(images) == set(copies["copy"])
     return images, copies, read_table(out / "boxes.csv")
 
 
@@ -78,7 +77,8 @@ def test_copies_differ_from_the_original_and_from_each_other(work, prepared):
     prepared(ROWS)
     run("structures")
     pictures = [_picture("a")]
-    pictures += [read_page(work / "data/structures/augment/images/a.tif", page) for page in (1, 2, 3)]
+    copies = stored_in(work / "data/structures/augment/images")
+    pictures += [copies[f"a/{copy}"].read() for copy in (1, 2, 3)]
     assert len({picture.tobytes() for picture in pictures}) == 4
     assert all(picture.shape == (HEIGHT, WIDTH) for picture in pictures)
 
@@ -112,7 +112,8 @@ def test_another_name_gives_the_same_copies(work, prepared):
     run("structures")
     before, *_ = _outputs(work)
     at = work / "data/structures"
-    (at / "prepare/images/a.png").rename(at / "prepare/images/z.png")
+    (at / "prepare/images/a.zip").unlink()
+    packed(at / "prepare/images", {"z": _picture("a")}, "z")
     for name in ("split/split.csv", "prepare/boxes.csv"):
         content = (at / name).read_text()
         (at / name).write_text(content.replace("\na,", "\nz,"))
@@ -165,14 +166,14 @@ def test_sources_that_come_as_several_copies_are_not_augmented_again(work, prepa
 def test_boxes_move_with_their_copy(tmp_path):
     flip = {"copies": 1, "seed": 1, "rotation": [0, 0], "flip": 1, "policy": "limits", "min_visible": 0.3}
     params = AugmentOne(**dict.fromkeys(set(AugmentOne.model_fields) - set(flip), 0), **flip)
-    write_png(_picture("a"), tmp_path / "a.png")
+    prepared = packed(tmp_path / "prepared", {"a": _picture("a")})
     beyond, within = ("a", "MIDLINE_FALX", 70.0, 5.0, 80.0, 25.0), ("a", "CSP", 4.0, 5.0, 14.0, 25.0)
     boxes = pd.DataFrame([beyond, within], columns=["image", "structure", *CORNERS])
+    original = Original("a", "0", list(boxes["structure"]), boxes[CORNERS].to_numpy())
     with open_cache(params, tmp_path) as cache:
-        structures, corners = list(boxes["structure"]), boxes[CORNERS].to_numpy()
-        moved = copy_image(Original("a", "0", structures, corners), params, tmp_path, tmp_path, cache)
-    assert moved == [("a/1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25)]
-    assert (read_page(tmp_path / "a.tif", 1) == _picture("a")[:, ::-1]).all()
+        assert list(copy_images([original], params, prepared, tmp_path, cache)) == [True]
+    assert copied_boxes(original, params, WIDTH, HEIGHT) == [("a/1", "CSP", WIDTH - 14, 5, WIDTH - 4, 25)]
+    assert (stored_in(tmp_path)["a/1"].read() == _picture("a")[:, ::-1]).all()
     assert boxes["image"].tolist() == ["a", "a"]
 
 

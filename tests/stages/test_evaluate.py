@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from packed import packed
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images.grey import write_png
 from sonotrace.kinds.planes import KIND as PLANES_KIND
 from sonotrace.kinds.planes import PLANES
 from sonotrace.models import classifier
@@ -41,9 +41,8 @@ def prepared(work, set_param):
     table = table.assign(scanner="", site=["A", "A", "A", "A", "B", "B", ""], sha256=[f"s{at}" for at in table.index])
     write_csv(table, work / "data/planes/split/split.csv")
     write_csv(box_table([]), work / "data/planes/prepare/boxes.csv")
-    (work / "data/planes/prepare/images").mkdir()
-    for image, label in LABELS.items():
-        write_png(np.full((32, 32), LEVELS[label], np.uint8), work / f"data/planes/prepare/images/{image}.png")
+    pictures = {image: np.full((32, 32), LEVELS[label], np.uint8) for image, label in LABELS.items()}
+    packed(work / "data/planes/prepare/images", pictures)
     return work
 
 
@@ -214,11 +213,11 @@ def test_each_table_of_plots_has_a_picture(prepared, monkeypatch):
 
 def _with_text(work):
     """Give all test images a sector in the grey level of their plane; abdomen and thorax have text beside it."""
-    for image, label in LABELS.items():
-        picture = np.zeros((64, 64), np.uint8)
+    pictures = {image: np.zeros((64, 64), np.uint8) for image in LABELS}
+    for label, picture in zip(LABELS.values(), pictures.values(), strict=True):
         picture[:, 24:] = LEVELS[label]
         picture[2:4, 2:14] = 255 if label in ("abdomen", "thorax") else 0
-        write_png(picture, work / f"data/planes/prepare/images/{image}.png")
+    packed(work / "data/planes/prepare/images", pictures)
 
 
 class _Reader:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from packed import packed
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images.grey import write_png
 from sonotrace.kinds.planes import PLANES
 from sonotrace.running.outputs import write_csv
 from sonotrace.stages import evaluate_scope
@@ -48,9 +48,7 @@ def strange(work, monkeypatch):
     parameters["evaluate_scope"]["hips"] = SCOPE | COMMON
     (work / "params.yaml").write_text(yaml.safe_dump(parameters))
     images = work / "data/hips/prepare/images"
-    images.mkdir(parents=True)
-    for at in range(4):
-        write_png(np.full((32, 32), 20 * at, np.uint8), images / f"h{at}.png")
+    packed(images, {f"h{at}": np.full((32, 32), 20 * at, np.uint8) for at in range(4)})
     names = [f"h{at}" for at in range(4)]
     table = pd.DataFrame({"image": names, "patient": names, "label": ["hip", "hip", "hip", "cervix"], "sha256": names})
     write_csv(table.assign(side="test"), work / "data/hips/split/split.csv")
@@ -72,10 +70,10 @@ def _with(table, certainty):
     return table.assign(abdomen=certainty, brain=rest, femur=rest, thorax=rest)
 
 
-def _predict(loaded, table, folder):
+def _predict(loaded, table, prepared):
     assert loaded == (_model(PREPARE), Path("models/planes.keras"))
     certainty = [0.85 if name == "h3" else 0.3 for name in table["image"]]
-    assert all((folder / f"{name}.png").exists() for name in table["image"])
+    assert all(prepared[name].read().shape == (32, 32) for name in table["image"])
     return _with(table[["image", "patient", "label"]].assign(predicted="abdomen"), certainty)
 
 

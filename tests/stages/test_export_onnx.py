@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from packed import packed
 
 from sonotrace import stages
-from sonotrace.images.grey import write_png
 from sonotrace.kinds.planes import PLANES
 from sonotrace.portable.reading import PortableClassifier
 from sonotrace.running.outputs import write_csv
@@ -21,7 +21,7 @@ MODEL = """
 from pathlib import Path
 import keras
 import numpy as np
-from sonotrace.images.grey import read_grey
+from sonotrace.images.packs import stored_in
 from sonotrace.kinds.planes import PLANES
 from sonotrace.models.cnn import net
 from sonotrace.models.files import write_keras
@@ -30,7 +30,7 @@ keras.utils.set_random_seed(1)
 prepare = {"width": 48, "height": 32, "aspect": "stretch", "mask_overlays": False}
 entry = {"planes": PLANES, "prepare": prepare, "judgement": Judgement(0.5).entry()}
 made = net("residual", 48, 32, len(PLANES))
-images = np.stack([read_grey(path) for path in sorted(Path("data/planes/prepare/images").iterdir())])
+images = np.stack([part.read() for _, part in sorted(stored_in(Path("data/planes/prepare/images")).items())])
 last = made.layers[-1]
 values = keras.Model(made.input, last.input).predict(images[..., None].astype("float32"), verbose=0)
 kernel, _ = last.get_weights()
@@ -65,12 +65,9 @@ def laid_out(tmp_path_factory):
     images = [f"i{at}" for at in range(40)]
     table = pd.DataFrame({"image": images, "side": ["train", "val"] * 20, "label": ["brain"] * 40})
     write_csv(table, top / "data/planes/split/split.csv")
-    (top / "data/planes/prepare/images").mkdir(parents=True)
     random = np.random.default_rng(1)
-    for at, image in enumerate(images):
-        write_png(
-            random.integers(0, 50 * (at % 5) + 56, (32, 48), np.uint8), top / f"data/planes/prepare/images/{image}.png"
-        )
+    pictures = {image: random.integers(0, 50 * (at % 5) + 56, (32, 48), np.uint8) for at, image in enumerate(images)}
+    packed(top / "data/planes/prepare/images", pictures)
     before = Path.cwd()
     os.chdir(top)
     made = _python(MODEL)
@@ -129,11 +126,12 @@ LABELLED = """
 import numpy as np
 import pandas as pd
 from pathlib import Path
-from sonotrace.images.grey import read_grey
+from sonotrace.images.packs import stored_in
 from sonotrace.portable.reading import PortableClassifier
 net = PortableClassifier(Path("models/planes.onnx").read_bytes(), Path("models/planes.onnx"))
 table = pd.read_csv("data/planes/split/split.csv")
-images = [read_grey(Path(f"data/planes/prepare/images/{image}.png")) for image in table["image"]]
+prepared = stored_in(Path("data/planes/prepare/images"))
+images = [prepared[image].read() for image in table["image"]]
 said = net.answers(images).probabilities
 table["label"] = [net.planes[at] for at in said.argmax(axis=1)]
 ordered = np.sort(said, axis=1)

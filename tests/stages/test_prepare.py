@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sonotrace.images.grey import read_grey, write_png
+from sonotrace.images.grey import write_png
+from sonotrace.images.packs import pack_name, stored_in
 from sonotrace.images.preparation import Preparation
 from sonotrace.images.prepared import move_boxes
 from sonotrace.running.outputs import write_csv
@@ -22,7 +23,7 @@ def _box(image, corners, structure="CSP"):
 def _accepted(sizes):
     return image_table(
         [
-            {"image": image, "file": f"in/{image}.png", "width": width, "height": height}
+            {"image": image, "file": f"in/{image}.png", "patient": image, "width": width, "height": height}
             for image, (width, height) in sizes.items()
         ]
     )
@@ -46,11 +47,13 @@ def test_the_stage_brings_all_images_and_boxes_to_one_size(work, set_param, aspe
     )
     run("structures")
     out = work / "data/structures/prepare"
-    assert sorted(path.name for path in (out / "images").iterdir()) == ["a.png", "b.png", "no boxes.png"]
+    prepared = stored_in(out / "images")
+    assert sorted(prepared) == ["a", "b", "no boxes"]
+    assert len(list((out / "images").iterdir())) == 3
     boxes = read_table(out / "boxes.csv")
     assert list(boxes["image"]) == ["a", "b"]
     for row in boxes.itertuples():
-        image = read_grey(out / "images" / f"{row.image}.png")
+        image = prepared[row.image].read()
         assert image.shape == (64, 96)
         y, x = np.nonzero(image > 127)
         bounds = [x.min(), y.min(), x.max() + 1, y.max() + 1]
@@ -67,9 +70,10 @@ def test_a_second_run_gives_the_same_bytes_and_drops_what_is_no_longer_accepted(
     for images in ("ab", "a"):
         write_csv(_accepted(dict.fromkeys(images, (70, 50))), work / "data/planes/validate/accepted.csv")
         run("planes")
-        contents.append({path.name: path.read_bytes() for path in (work / "data/planes/prepare/images").iterdir()})
-    assert set(contents[0]) == {"a.png", "b.png"}
-    assert contents[1] == {"a.png": contents[0]["a.png"]}
+        prepared = stored_in(work / "data/planes/prepare/images")
+        contents.append({image: part.content() for image, part in prepared.items()})
+    assert set(contents[0]) == {"a", "b"}
+    assert contents[1] == {"a": contents[0]["a"]}
 
 
 names = st.sampled_from("abcd")
@@ -107,8 +111,26 @@ def test_a_recovered_image_is_taken_from_where_validate_left_it(work):
     write_csv(rows, validate / "accepted.csv")
     write_csv(box_table([]).drop(columns="file"), validate / "boxes.csv")
     run("structures")
-    prepared = work / "data/structures/prepare/images"
-    assert {name: int(read_grey(prepared / f"{name}.png").max()) for name in ("a", "b.rf.1")} == {
+    prepared = stored_in(work / "data/structures/prepare/images")
+    assert {name: int(part.read().max()) for name, part in prepared.items()} == {
         "a": 200,
         "b.rf.1": 100,
     }
+
+
+def test_a_pack_holds_one_patients_images_and_an_image_of_nobody_has_its_own(work):
+    images = {"a1": "a", "b1": "b", "a2": "a", "x": "", "y": ""}
+    rows = _accepted(dict.fromkeys(images, (70, 50))).assign(patient=[images[image] for image in sorted(images)])
+    for image in images:
+        path = work / f"data/planes/pull/images/in/{image}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(np.full((50, 70), 9, np.uint8), path)
+    write_csv(box_table([]).drop(columns="file"), work / "data/planes/validate/boxes.csv")
+    write_csv(rows, work / "data/planes/validate/accepted.csv")
+    run("planes")
+    together = {}
+    for image, part in stored_in(work / "data/planes/prepare/images").items():
+        together.setdefault(part.file.name, []).append(image)
+    assert sorted(together.values()) == [["a1", "a2"], ["b1"], ["x"], ["y"]]
+    (name_of_a,) = (name for name, held in together.items() if held == ["a1", "a2"])
+    assert name_of_a == pack_name("a", "a1")

@@ -16,6 +16,7 @@ from sonotrace.audit.duplicates import COLUMNS, differing_pairs, fingerprints
 from sonotrace.audit.folds import already_said, folds_of, out_of_fold
 from sonotrace.audit.labels import ranked
 from sonotrace.errors import SonotraceError
+from sonotrace.images.packs import stored_in
 from sonotrace.params import Params, load
 from sonotrace.places import folder
 from sonotrace.running.outputs import building, write_csv
@@ -74,16 +75,17 @@ def _duplicates(audited: str, params: Params) -> pd.DataFrame:
             continue
         table = read_table(split)
         with bar("near-duplicates", len(table)) as advance:
-            prints = fingerprints([images / f"{image}.png" for image in table["image"]], advance)
+            prepared = stored_in(images)
+            prints = fingerprints([prepared[image] for image in table["image"]], advance)
         tables.append(differing_pairs(data_set, table, prints))
     return pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
 
 
 def _label_tiles(data_set: str, labels: pd.DataFrame) -> list[sheet.Tile]:
-    images = folder(data_set, "prepare") / "images"
+    images = stored_in(folder(data_set, "prepare") / "images")
     return [
         sheet.Tile(
-            (images / f"{row.image}.png",),
+            (images[str(row.image)],),
             (f"{row.rank}. {row.label} > {row.suggested}", f"score {row.score:.3f}, {row.side}", str(row.image)),
         )
         for row in labels[labels["suspected"] == "true"].itertuples()
@@ -92,11 +94,12 @@ def _label_tiles(data_set: str, labels: pd.DataFrame) -> list[sheet.Tile]:
 
 def _pair_tiles(pairs: pd.DataFrame) -> list[sheet.Tile]:
     tiles = []
+    prepared = {name: stored_in(folder(name, "prepare") / "images") for name in sorted(set(pairs["data_set"]))}
     for number, row in zip(itertools.count(1), pairs.itertuples()):
-        images = folder(str(row.data_set), "prepare") / "images"
+        images = prepared[str(row.data_set)]
         tiles.append(
             sheet.Tile(
-                (images / f"{row.image_a}.png", images / f"{row.image_b}.png"),
+                (images[str(row.image_a)], images[str(row.image_b)]),
                 (
                     f"{number}. {row.distance} bits apart; differ in {str(row.differs).replace(' ', ', ')}",
                     " ".join(str(word) for word in (row.image_a, row.label_a, row.side_a)),

@@ -1,7 +1,6 @@
 """Find near-duplicates: the same picture again, re-encoded, with other brightness, text or a slightly other crop."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from sonotrace.images.grey import read_grey
+from sonotrace.images.packs import Part
 from sonotrace.running.parallel import in_order
 
 SIDE = 16
@@ -22,18 +21,18 @@ BLOCK = 256
 COLUMNS = ["data_set", "image_a", "image_b", "distance", "label_a", "label_b", "side_a", "side_b", "differs"]
 
 
-def fingerprints(files: Iterable[Path], advance: Callable[[int], None] = lambda _: None) -> NDArray[np.uint64]:
+def fingerprints(images: Iterable[Part], advance: Callable[[int], None] = lambda _: None) -> NDArray[np.uint64]:
     """Return the perceptual hash (pHash, of the imagehash library) of each image, shape (n, 4): 256 bits.
 
     Raises SonotraceError where an image cannot be read.
     """
 
-    def one(file: Path) -> NDArray[np.uint64]:
-        bits = imagehash.phash(Image.fromarray(read_grey(file)), hash_size=SIDE).hash
+    def one(image: Part) -> NDArray[np.uint64]:
+        bits = imagehash.phash(Image.fromarray(image.read()), hash_size=SIDE).hash
         return np.packbits(bits).view(np.uint64)
 
     prints = []
-    for words in in_order(one, files):
+    for words in in_order(one, images):
         prints.append(words)
         advance(1)
     return np.stack(prints) if prints else np.empty((0, SIDE * SIDE // 64), np.uint64)

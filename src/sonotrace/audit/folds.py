@@ -7,14 +7,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images.copies import Original, copy_image, open_cache
+from sonotrace.images.copies import Original, copy_images, open_cache
+from sonotrace.images.packs import Stored, stored_in
 from sonotrace.models import training
 from sonotrace.models.examples import Example, views_of
 from sonotrace.params import Params
 from sonotrace.params.augment import AugmentOne
 from sonotrace.places import STATE, folder
 from sonotrace.running.outputs import scratch
-from sonotrace.running.parallel import in_order
 from sonotrace.running.progress import bar, say
 from sonotrace.tables import read_table
 
@@ -101,7 +101,7 @@ def out_of_fold(
     """
     settings = params.train_cnn[data_set]
     training.start(data_set, settings)
-    prepared = folder(data_set, "prepare") / "images"
+    prepared = stored_in(folder(data_set, "prepare") / "images")
     probabilities = np.empty((len(table), len(names)), np.float64)
     with scratch(STATE / "audit") as copied:
         examples = _examples(table, prepared, params.augment[data_set], copied)
@@ -122,22 +122,16 @@ def out_of_fold(
     return probabilities.round(6)
 
 
-def _examples(table: pd.DataFrame, prepared: Path, params: AugmentOne, copied: Path) -> list[Example]:
+def _examples(table: pd.DataFrame, prepared: Stored, params: AugmentOne, copied: Path) -> list[Example]:
     """Write the copies that augment makes, of every image, and return each image with its views.
 
     Those that augment made before are reused; the others are not noted, since DVC will not keep them.
     """
-    cache = open_cache(params)
-
-    def one(row: tuple[str, str, str]) -> Example:
-        image, sha256, label = row
-        if params.copies:
-            copy_image(Original(image, sha256, [], np.empty((0, 4))), params, prepared, copied, cache)
-        return Example(views_of(image, prepared, copied, params.copies), label)
-
+    hashes = zip(table["image"], table["sha256"], strict=True)
+    chosen = [Original(image, sha256, [], np.empty((0, 4))) for image, sha256 in hashes]
     with bar("copies", len(table)) as advance:
-        examples = []
-        for example in in_order(one, zip(table["image"], table["sha256"], table["label"], strict=True)):
-            examples.append(example)
+        for _ in copy_images(chosen, params, prepared, copied, open_cache(params)):
             advance(1)
-    return examples
+    copies = stored_in(copied)
+    rows = zip(table["image"], table["label"], strict=True)
+    return [Example(views_of(image, prepared, copies, params.copies), label) for image, label in rows]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from sonotrace.images.grey import read_grey
+from sonotrace.images.packs import Part
 
 PAGES = 10
 """Most pages of a sheet."""
@@ -23,7 +23,7 @@ _LINE = 20
 class Tile:
     """One finding: its images, side by side, and a few lines below them."""
 
-    files: tuple[Path, ...]
+    images: tuple[Part, ...]
     caption: tuple[str, ...]
 
 
@@ -51,7 +51,7 @@ def _pages(tiles: Sequence[Tile], what: str, columns: int) -> Iterator[Image.Ima
     last = shown(len(tiles), columns)
     for at in range(0, last, room):
         part = tiles[at : min(at + room, last)]
-        width = len(part[0].files) * (_SIDE + _GAP)
+        width = len(part[0].images) * (_SIDE + _GAP)
         height = _SIDE + len(part[0].caption) * _LINE + _GAP
         rows = -(-len(part) // columns)
         page = Image.new("L", (columns * width + _GAP, rows * height + 2 * _LINE), 0)
@@ -65,12 +65,12 @@ def _pages(tiles: Sequence[Tile], what: str, columns: int) -> Iterator[Image.Ima
 
 
 def _place(page: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int) -> None:
-    for number, file in enumerate(tile.files):
-        image = ImageOps.contain(Image.fromarray(read_grey(file)), (_SIDE, _SIDE))
+    for number, part in enumerate(tile.images):
+        image = ImageOps.contain(Image.fromarray(part.read()), (_SIDE, _SIDE))
         x = left + number * (_SIDE + _GAP) + (_SIDE - image.width) // 2
         page.paste(image, (x, top + (_SIDE - image.height) // 2))
     for number, line in enumerate(tile.caption):
-        _text(draw, left, top + _SIDE + number * _LINE, line, len(tile.files) * (_SIDE + _GAP) - _GAP)
+        _text(draw, left, top + _SIDE + number * _LINE, line, len(tile.images) * (_SIDE + _GAP) - _GAP)
 
 
 def _text(draw: ImageDraw.ImageDraw, left: int, top: int, line: str, width: int) -> None:

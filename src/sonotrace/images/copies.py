@@ -1,19 +1,22 @@
 """Seeded, changed copies of training images; those made before in the same way are reused."""
 
-import hashlib
 import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from sonotrace.images import augmentation, boxes, grey
+from sonotrace.images import augmentation, boxes, grey, packs
 from sonotrace.images.augmentation import apply_to_boxes, apply_to_image, draw
 from sonotrace.images.boxes import Boxes
-from sonotrace.images.grey import encode_pages, header_size, read_grey
+from sonotrace.images.grey import STORED, encode_png
+from sonotrace.images.packs import Stored, copy_name, pack
 from sonotrace.params.augment import AugmentOne
 from sonotrace.running.item_cache import ItemCache
+from sonotrace.running.parallel import BATCH, in_order
 from sonotrace.tables import CORNERS, is_recovered
 
 
@@ -31,7 +34,7 @@ class Original(NamedTuple):
 def open_cache(params: AugmentOne, top: Path | None = None) -> ItemCache:
     """Open the copies made before in the same way."""
     changes = params.model_dump(exclude={"min_visible"})
-    return ItemCache("augment", [augmentation, boxes, grey, sys.modules[__name__]], changes, top)
+    return ItemCache("augment", [augmentation, boxes, grey, packs, sys.modules[__name__]], changes, top)
 
 
 def originals(
@@ -58,34 +61,40 @@ def originals(
     ]
 
 
-def copy_name(image: str, copy: int) -> str:
-    """Return the id of a copy, counted from 1 as the pages of a TIFF are; no image can be called that."""
-    return f"{image}/{copy}"
+def copy_images(
+    chosen: Iterable[Original], params: AugmentOne, prepared: Stored, target: Path, cache: ItemCache
+) -> Iterator[bool]:
+    """Write the copies of each patient's images as a pack, called as that of the prepared images, into `target`.
 
-
-def copy_image(
-    original: Original, params: AugmentOne, source: Path, target: Path, cache: ItemCache
-) -> list[tuple[object, ...]]:
-    """Write the copies of one image as `target/<image>.tif`, and return the boxes in them.
-
-    Each box is (copy, structure, x0, y0, x1, y1).
+    Yields, for each image, whether its copies were made anew.
     """
-    image, sha256, structures, corners = original
-    file = source / f"{image}.png"
-    copies = range(1, params.copies + 1)
+    of_pack = sorted((prepared[one.image].file.name, one.image, one.sha256) for one in chosen)
+    groups = [(name, list(some)) for name, some in groupby(of_pack, key=lambda row: row[0])]
+    numbers = range(1, params.copies + 1)
 
-    def make() -> bytes:
-        picture = read_grey(file)
+    def copies(image: str, sha256: str) -> Iterator[tuple[str, bytes]]:
+        picture = prepared[image].read()
         height, width = picture.shape
-        return encode_pages([apply_to_image(picture, draw(params, sha256, copy, width, height)) for copy in copies])
+        for copy in numbers:
+            change = draw(params, sha256, copy, width, height)
+            yield copy_name(image, copy), encode_png(apply_to_image(picture, change), STORED)
 
-    prepared = hashlib.sha256(file.read_bytes()).hexdigest()
-    cache.file(f"{sha256} {prepared}", target / f"{image}.tif", make)
-    if not structures:
-        return []
-    width, height = header_size(file) or read_grey(file).shape[::-1]
+    def write(group: tuple[str, list[tuple[str, str, str]]]) -> list[bool]:
+        name, own = group
+        # With the bytes that an image was made from, the CRC-32 tells whether it was prepared in the same way.
+        item = "\n".join(f"{sha256} {prepared[image].crc:08x} {image}" for _, image, sha256 in own)
+        made = cache.file(item, target / name, lambda: pack([one for _, *row in own for one in copies(*row)]))
+        return [made] * len(own)
+
+    for made in in_order(write, groups if params.copies else [], batch=BATCH):
+        yield from made
+
+
+def copied_boxes(original: Original, params: AugmentOne, width: int, height: int) -> list[tuple[object, ...]]:
+    """Return the boxes in the copies of an image of this size in px, as (copy, structure, x0, y0, x1, y1)."""
     rows: list[tuple[object, ...]] = []
-    for copy in copies:
+    image, sha256, structures, corners = original
+    for copy in range(1, params.copies + 1) if structures else ():
         change = draw(params, sha256, copy, width, height)
         moved, kept = apply_to_boxes(corners, change, width, height, params.min_visible)
         names = (structure for structure, stays in zip(structures, kept, strict=True) if stays)

@@ -128,24 +128,6 @@ def header_size(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def encode_pages(images: Sequence[Grey]) -> bytes:
-    """Return grey images as the pages of one TIFF, stored as they are: any one is read without the others."""
-    return bytes(
-        cv2.imencodemulti(".tif", images, (cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_NONE))[1]
-    )
-
-
-def read_page(path: Path, page: int) -> Grey:
-    """Read one page, counted from 1, of a TIFF that `encode_pages` made.
-
-    Raises SonotraceError where that cannot be done.
-    """
-    pages = cv2.imreadmulti(str(path), start=page - 1, count=1, flags=cv2.IMREAD_GRAYSCALE)[1]
-    if not pages:
-        raise SonotraceError(f"{path}: page {page} cannot be read; remove the file and run `dvc repro`")
-    return np.asarray(pages[0], np.uint8)
-
-
 def write_png(image: Grey, path: Path, options: Sequence[int] = COMPRESSED) -> None:
     """Write a grey image as PNG; raises SonotraceError where the disk does not take it."""
     write_into(path, encode_png(image, options))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from sonotrace.images.packs import pack_name
 from sonotrace.lineage.evidence import Evidence
 from sonotrace.lineage.people import names_of
 from sonotrace.patients.pseudonyms import CHECK, LENGTH, VARIABLE, Pseudonyms, has_check_value
@@ -58,6 +59,7 @@ def blobs_of(patient: str, repo: Path) -> Blobs:
         own = [row for row in rows or [] if row["patient"] in patients]
         held |= {pull} if own else set()
         names[pull.data_set] |= {row[key] for row in own for key in ("image", "file")} - {""}
+        names[pull.data_set] |= {pack_name(row["patient"], row["image"]) for row in own}
         if pull.snapshot and own:
             origins |= _in_other_forms(pull.snapshot, {row["file"] for row in own}, evidence)
     links = {link for steps in locks for step in steps.values() for link in [*step.outputs, *step.inputs]}

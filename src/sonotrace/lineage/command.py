@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sonotrace.errors import SonotraceError
 from sonotrace.lineage import text
-from sonotrace.lineage.blobs import blobs_of
 from sonotrace.lineage.form import plain
 from sonotrace.lineage.origins import FileLineage, of_file
 from sonotrace.lineage.people import PersonLineage, of_person
@@ -60,6 +59,8 @@ def _print(answer: FileLineage | PersonLineage, as_json: bool) -> None:
 def _blobs(question: Question, repo: Path) -> bool:
     if question.patient is None:
         raise SonotraceError("lineage: --blobs needs --patient ID; it lists that patient's image files")
+    from sonotrace.lineage.blobs import blobs_of  # takes OpenCV along, which no other question needs
+
     found = blobs_of(question.patient, repo)
     for md5, path in found.paths.items():
         print(md5, path)

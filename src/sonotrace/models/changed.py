@@ -1,22 +1,22 @@
 """Ask a classifier about changed versions of test images (`images.overlays.CHANGES`)."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from sonotrace.images.grey import Grey, read_grey
+from sonotrace.images.grey import Grey
 from sonotrace.images.overlays import CHANGES
+from sonotrace.images.packs import Stored
 from sonotrace.models.classifier import BATCH, PlaneClassifier
 from sonotrace.running.progress import bar
 from sonotrace.tables import CHANGED_COLUMNS
 
 
-def predictions(classifier: PlaneClassifier, said: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+def predictions(classifier: PlaneClassifier, said: pd.DataFrame, prepared: Stored) -> pd.DataFrame:
     """Return what the classifier says of each image under each change, with the columns CHANGED_COLUMNS.
 
-    `said` are its predictions for the images as they are; the folder `prepared` holds `<image>.png`. An image that
+    `said` are its predictions for the images as they are, `prepared` holds those images. An image that
     a change leaves as it is keeps its prediction without being asked about again.
     """
     parts = []
@@ -36,8 +36,8 @@ def predictions(classifier: PlaneClassifier, said: pd.DataFrame, prepared: Path)
     return table[list(CHANGED_COLUMNS)]
 
 
-def _read(prepared: Path, names: Sequence[str]) -> list[Grey]:
-    return [read_grey(prepared / f"{name}.png") for name in names]
+def _read(prepared: Stored, names: Sequence[str]) -> list[Grey]:
+    return [prepared[name].read() for name in names]
 
 
 def _answers(

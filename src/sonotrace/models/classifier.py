@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sonotrace.images.grey import Grey, read_grey
+from sonotrace.images.grey import Grey
+from sonotrace.images.packs import Stored
 from sonotrace.images.preparation import Preparation
 from sonotrace.models.files import read_keras
 from sonotrace.models.judgement import Answers, Judgement, outputs_of, two_outputs
@@ -63,15 +64,15 @@ def load(content: bytes, path: Path) -> PlaneClassifier:
         return PlaneClassifier(content, path)
 
 
-def predictions(classifier: PlaneClassifier, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+def predictions(classifier: PlaneClassifier, test: pd.DataFrame, prepared: Stored) -> pd.DataFrame:
     """Return the planes' probabilities of each test image, as `scores.planes` takes them, six decimals.
 
-    `test` has the columns image, patient and label; the folder `prepared` holds `<image>.png`.
+    `test` has the columns image, patient and label; `prepared` holds the images.
     """
     parts = []
     with bar("predict", len(test)) as advance:
         for at in range(0, len(test), BATCH):
-            part = [read_grey(prepared / f"{image}.png") for image in test["image"][at : at + BATCH]]
+            part = [prepared[image].read() for image in test["image"][at : at + BATCH]]
             parts.append(classifier.answers(part))
             advance(len(part))
     answers = joined(parts)

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from sonotrace.images.grey import Grey, read_grey
+from sonotrace.images.grey import Grey
+from sonotrace.images.packs import Stored
 from sonotrace.images.preparation import Preparation
 from sonotrace.models.detections import LEAST, OVERLAP, Detections
 from sonotrace.models.files import private_copy, read_yolo_entry
@@ -52,15 +53,15 @@ def load(content: bytes, path: Path) -> StructureDetector:
     return StructureDetector(content, path)
 
 
-def predictions(detector: StructureDetector, test: pd.DataFrame, prepared: Path) -> pd.DataFrame:
+def predictions(detector: StructureDetector, test: pd.DataFrame, prepared: Stored) -> pd.DataFrame:
     """Return the boxes found in each test image, as `scores.structures` takes them, four decimals.
 
-    `test` has the column image; the folder `prepared` holds `<image>.png`, and boxes are in px of it.
+    `test` has the column image; `prepared` holds the images, and boxes are in px of it.
     """
     rows: list[tuple[Any, ...]] = []
     with bar("predict", len(test)) as advance:
         for image in test["image"]:
-            found = detector.detect([read_grey(prepared / f"{image}.png")], LEAST)[0]
+            found = detector.detect([prepared[image].read()], LEAST)[0]
             rows.extend(
                 (image, structure, *(round(float(value), 4) for value in (certain, *corners)))
                 for structure, certain, corners in zip(found.structures, found.confidences, found.boxes, strict=True)

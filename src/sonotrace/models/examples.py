@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 from mmap import mmap
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
@@ -14,32 +13,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images.grey import Grey, read_grey, read_page
+from sonotrace.images.packs import Part, Stored, copy_name, stored_in
 from sonotrace.places import STATE, folder
 from sonotrace.running import environment
 from sonotrace.running.parallel import in_order
 
 
-class View(NamedTuple):
-    """What an epoch may show of an image: the prepared image or, by its page, an augmented copy."""
-
-    file: Path
-    page: int = 0
-
-    def __str__(self) -> str:
-        """Name it in messages."""
-        return f"{self.file}, page {self.page}," if self.page else str(self.file)
-
-    def read(self) -> Grey:
-        """Read it, shape (height, width)."""
-        return read_page(self.file, self.page) if self.page else read_grey(self.file)
-
-
 class Example(NamedTuple):
     """An image to learn from."""
 
-    views: list[View]
-    """What may be shown of it, the prepared image first."""
+    views: list[Part]
+    """What an epoch may show of it: the prepared image, then its augmented copies."""
     label: str
     target: tuple[float, ...] | None = None
     """What to answer: the probability of each class; None for the label alone."""
@@ -47,7 +31,8 @@ class Example(NamedTuple):
 
 def examples(data_set: str, images: pd.DataFrame, copies: pd.DataFrame | None = None) -> list[Example]:
     """Return the images of a table with the columns image and label, and with `copies` those as further views."""
-    prepared, augmented = folder(data_set, "prepare") / "images", folder(data_set, "augment") / "images"
+    prepared = stored_in(folder(data_set, "prepare") / "images")
+    augmented = {} if copies is None else stored_in(folder(data_set, "augment") / "images")
     numbers = {} if copies is None else copies.groupby("image").size()
     return [
         Example(views_of(str(row.image), prepared, augmented, numbers.get(row.image, 0)), str(row.label))
@@ -55,10 +40,9 @@ def examples(data_set: str, images: pd.DataFrame, copies: pd.DataFrame | None = 
     ]
 
 
-def views_of(image: str, prepared: Path, augmented: Path, copies: int) -> list[View]:
-    """Return the views of one image, the original first."""
-    of_copies = (View(augmented / f"{image}.tif", page) for page in range(1, copies + 1))
-    return [View(prepared / f"{image}.png"), *of_copies]
+def views_of(image: str, prepared: Stored, augmented: Stored, copies: int) -> list[Part]:
+    """Return the views of one image, the original first, then the augmented copies."""
+    return [prepared[image], *(augmented[copy_name(image, copy)] for copy in range(1, copies + 1))]
 
 
 def schedule(step: int, images: int, view_count: int, batch: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -99,12 +83,12 @@ def class_weights(labels: list[str], names: Sequence[str]) -> dict[int, float]:
     return {index: len(labels) / (present * count) if count else 0.0 for index, count in enumerate(counts)}
 
 
-def stack(shown: list[View]) -> NDArray[np.float32]:
+def stack(shown: list[Part]) -> NDArray[np.float32]:
     """Read views as one array, shape (n, height, width, 1), 0 to 255."""
     return np.stack([view.read() for view in shown])[..., None].astype(np.float32)
 
 
-def decoded(views: Sequence[View]) -> NDArray[np.uint8]:
+def decoded(views: Sequence[Part]) -> NDArray[np.uint8]:
     """Decode views once, for all epochs; shape (n, height, width).
 
     The array is a file without a name below `STATE`, mapped into memory: the kernel keeps as much of it there as

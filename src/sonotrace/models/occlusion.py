@@ -7,13 +7,13 @@ nothing new into the black background.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sonotrace.images.grey import Grey, read_grey
+from sonotrace.images.grey import Grey
+from sonotrace.images.packs import Stored
 from sonotrace.models.classifier import PlaneClassifier
 
 CELLS = 8
@@ -37,11 +37,11 @@ class OcclusionMap:
     """How much that probability drops on average when a patch covers the cell, shape (CELLS, CELLS)."""
 
 
-def maps(classifier: PlaneClassifier, test: pd.DataFrame, prepared: Path) -> list[OcclusionMap]:
-    """Return the maps of a sample of the test images; the folder `prepared` holds `<image>.png`."""
+def maps(classifier: PlaneClassifier, test: pd.DataFrame, prepared: Stored) -> list[OcclusionMap]:
+    """Return the maps of a sample of the test images; `prepared` holds the images."""
     rows = sample(test)
     return [
-        occlusion_map(classifier, read_grey(prepared / f"{image}.png"), label)
+        occlusion_map(classifier, prepared[image].read(), label)
         for image, label in zip(rows["image"], rows["label"], strict=True)
     ]
 

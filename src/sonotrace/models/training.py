@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sonotrace.errors import SonotraceError
+from sonotrace.images.packs import Part
 from sonotrace.models import checkpoint, examples
 from sonotrace.models.checkpoint import Best, Checkpoint, Progress, variables_of
-from sonotrace.models.examples import Example, View, class_weights, stack, training_batches, validation_batches
+from sonotrace.models.examples import Example, class_weights, stack, training_batches, validation_batches
 from sonotrace.models.published import origin
 from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.train_cnn import TrainCnn
@@ -151,13 +152,13 @@ def start_anew(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def batches_of(shown: Sequence[View]) -> Iterator[NDArray[np.float32]]:
+def batches_of(shown: Sequence[Part]) -> Iterator[NDArray[np.float32]]:
     """Read views, BATCH at once, as arrays of shape (n, height, width, 1), 0 to 255."""
     for at in range(0, len(shown), BATCH):
         yield stack(list(shown[at : at + BATCH]))
 
 
-def probabilities(model: Any, shown: Sequence[View], flips: bool = False) -> NDArray[np.float64]:
+def probabilities(model: Any, shown: Sequence[Part], flips: bool = False) -> NDArray[np.float64]:
     """Return what a Keras model says of prepared images, shape (n, classes).
 
     With `flips`, the mean of what it says of each image and of its mirror image.

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sonotrace.errors import SonotraceError
+from sonotrace.images.packs import stored_in
 from sonotrace.kinds.structures import STRUCTURES
 from sonotrace.models import yolo_checkpoint as checkpoint
 from sonotrace.models import yolo_images
@@ -15,6 +16,7 @@ from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.train_yolo import TrainYolo
 from sonotrace.places import folder
 from sonotrace.running import environment
+from sonotrace.running.outputs import write_into
 from sonotrace.running.progress import bar, native_noise_hidden, say
 from sonotrace.tables import read_table
 
@@ -37,9 +39,8 @@ def lay_out(
 ) -> tuple[Path, int]:
     """Lay the images of both sides out as Ultralytics reads them; return the card and the train count.
 
-    Files are links, named by number, an image's copies by its number and their page: whatever images are called, no
-    file can be written through the link of another, and Ultralytics' caches come to lie beside the links. Paths in
-    the card are absolute, since Ultralytics resolves others against a settings file.
+    Files are named by number, those of copies by the number of their image and their own: whatever images are called,
+    no two meet. Paths in the card are absolute, since Ultralytics resolves others against a settings file.
     """
     prepare, augment = folder(data_set, "prepare"), folder(data_set, "augment")
     copies = read_table(augment / "copies.csv").groupby("image")["copy"].apply(list).to_dict()
@@ -51,17 +52,19 @@ def lay_out(
         )
     own = label_lines(read_table(prepare / "boxes.csv"), preparation)
     of_copies = label_lines(read_table(augment / "boxes.csv"), preparation)
+    prepared, augmented = stored_in(prepare / "images"), stored_in(augment / "images")
     for side, images in sides.items():
         at, labels = work / side / "images", work / side / "labels"
         at.mkdir(parents=True)
         labels.mkdir()
         for number, image in enumerate(images):
             own_copies = copies.get(image, ()) if side == "train" else ()
-            for page, text in enumerate([own.get(image, ""), *(of_copies.get(copy, "") for copy in own_copies)]):
-                file = augment / "images" / f"{image}.tif" if page else prepare / "images" / f"{image}.png"
-                link = at / yolo_images.link_of(number, page)
-                link.symlink_to(file.resolve())
-                (labels / f"{link.stem}.txt").write_text(text)
+            parts = [(prepared[image], own.get(image, ""))]
+            parts += [(augmented[copy], of_copies.get(copy, "")) for copy in own_copies]
+            for copy, (part, text) in enumerate(parts):
+                name = f"{number:07}_{copy:03}"
+                write_into(at / f"{name}.png", part.content())
+                (labels / f"{name}.txt").write_text(text)
     names = "".join(f"  {index}: {name}\n" for index, name in enumerate(STRUCTURES))
     card = work / "data.yaml"
     card.write_text(f"path: {work}\ntrain: train/images\nval: val/images\nnames:\n{names}")

@@ -144,12 +144,8 @@ def key_of(work: Path, net: Path, conditions: object) -> str:
     code = [Path(str(module.__file__)) for module in (yolo, yolo_images, sys.modules[__name__])]
     for file in (*code, net):
         digest.update(file.read_bytes())
-    hashed: dict[Path, bytes] = {}  # all pages of an image's copies are one file
     for side in ("train", "val"):
         for path in sorted((work / side).glob("*/*")):
-            if path.suffix in (".png", ".tif", ".txt"):
-                file = path.resolve()
-                if file not in hashed:
-                    hashed[file] = hashlib.sha256(file.read_bytes()).digest()
-                digest.update(path.relative_to(work).as_posix().encode() + hashed[file])
+            if path.suffix in (".png", ".txt"):
+                digest.update(path.relative_to(work).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

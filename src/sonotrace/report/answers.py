@@ -1,9 +1,8 @@
 """Which images of a classifier to show: the worst errors, and what each cell of the confusion matrix holds."""
 
-from pathlib import Path
-
 import pandas as pd
 
+from sonotrace.images.packs import Stored
 from sonotrace.report import pictures
 from sonotrace.report.gathered import Case
 from sonotrace.report.naming import Naming
@@ -69,8 +68,10 @@ def classes(predictions: pd.DataFrame) -> list[str]:
     return [name for name in predictions.columns if name not in NOT_PROBABILITIES]
 
 
-def cases(shown: pd.DataFrame, split: pd.DataFrame, images: Path, size: tuple[int, int], naming: Naming) -> list[Case]:
-    """Return the cases of rows of predictions, with their pictures from the folder of prepared images.
+def cases(
+    shown: pd.DataFrame, split: pd.DataFrame, images: Stored, size: tuple[int, int], naming: Naming
+) -> list[Case]:
+    """Return the cases of rows of predictions, with their pictures from the prepared images.
 
     `split` are the rows of `split.csv`, `size` is width and height of the prepared images in px.
     """
@@ -85,7 +86,7 @@ def cases(shown: pd.DataFrame, split: pd.DataFrame, images: Path, size: tuple[in
             confidence=round(float(row["confidence"]), 4),
             in_scope=not out[at],
             probabilities={name: round(float(row[name]), 4) for name in classes(shown)},
-            picture=pictures.of_file(images / f"{row['image']}.png"),
+            picture=pictures.of_image(images[row["image"]].read()),
         )
         for at, row in shown.iterrows()
     ]

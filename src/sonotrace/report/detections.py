@@ -1,12 +1,12 @@
 """Which images of a detector to show: those with missed and false boxes, and the boxes to draw on them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from sonotrace.images.boxes import overlap
+from sonotrace.images.packs import Stored
 from sonotrace.report import pictures
 from sonotrace.report.gathered import Box, Case
 from sonotrace.report.naming import Naming
@@ -81,8 +81,8 @@ def counted(drawn: list[Drawn], names: tuple[str, ...]) -> dict[str, dict[str, i
 VERDICTS = ("found", "missed", "false")
 
 
-def cases(drawn: list[Drawn], split: pd.DataFrame, images: Path, size: tuple[int, int], naming: Naming) -> list[Case]:
-    """Return the cases to show, the worst first, with pictures from the folder of prepared images.
+def cases(drawn: list[Drawn], split: pd.DataFrame, images: Stored, size: tuple[int, int], naming: Naming) -> list[Case]:
+    """Return the cases to show, the worst first, with pictures from the prepared images.
 
     `split` are the rows of `split.csv`, `size` is width and height of the prepared images in px.
     """
@@ -99,7 +99,7 @@ def cases(drawn: list[Drawn], split: pd.DataFrame, images: Path, size: tuple[int
             predicted=_names(one, ("hit", "false")),
             confidence=max((box.confidence or 0 for box in one.boxes if box.verdict == "false"), default=None),
             boxes=one.boxes,
-            picture=pictures.of_file(images / f"{one.image}.png"),
+            picture=pictures.of_image(images[one.image].read()),
         )
         for one in wrong + right
     ]

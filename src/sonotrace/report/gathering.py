@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from sonotrace.images.packs import stored_in
 from sonotrace.kinds.kind import Kind
 from sonotrace.params import Params
 from sonotrace.places import REPORTS, folder
@@ -66,7 +67,7 @@ def _of_classes(
 ) -> dict[str, Any]:
     shown = answers.errors(predictions) if stage == "evaluate" else answers.accepted(predictions)
     prepared = params.prepare[data_set]
-    images = folder(data_set, "prepare") / "images"
+    images = stored_in(folder(data_set, "prepare") / "images")
     cases: list[Case] = answers.cases(shown, split, images, (prepared.width, prepared.height), naming)
     return {
         "names": answers.classes(predictions),
@@ -89,7 +90,7 @@ def _of_boxes(
     tested, prepared = split[split["side"] == "test"], params.prepare[data_set]
     threshold: float = params.evaluate[data_set].confidence  # type: ignore[attr-defined]
     drawn = detections.judged(predictions, boxes, list(tested["image"]), threshold)
-    images = folder(data_set, "prepare") / "images"
+    images = stored_in(folder(data_set, "prepare") / "images")
     names = kind.classes(())
     return {
         "names": list(names),

@@ -67,20 +67,21 @@ class ItemCache(AbstractContextManager["ItemCache"]):
             self._note(key, value)
         return value
 
-    def file(self, item: str, target: Path, make: Callable[[], bytes]) -> None:
-        """Have the item's file stand at `target`: from DVC's cache, or made by `make`.
+    def file(self, item: str, target: Path, make: Callable[[], bytes]) -> bool:
+        """Have the item's file be at `target`: from DVC's cache, or made by `make`; say whether it was made.
 
         It is a hard link into the cache where DVC's `cache.type` names those, else a copy: DVC would take
         a link apart again.
         """
         key = _key(item)
         if self._take(self._known.get(key, ""), target):
-            return
+            return False
         content = make()
         write_into(target, content)
         if self._index:
             md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
             self._note(key, f"{md5} {zlib.crc32(content):08x}")
+        return True
 
     def _note(self, key: str, value: str) -> None:
         self.made += 1

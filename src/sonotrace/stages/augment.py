@@ -1,19 +1,19 @@
 """augment: make seeded, changed copies of the training images, and move their boxes along.
 
-Needs `split.csv`, what prepare left and what pull says of the snapshot; leaves, in
-`data/<data set>/augment`, `images/<image id>.tif`, whose pages are the copies, `copies.csv` (copy,
-image) and `boxes.csv`. What came augmented, as Roboflow exports it, is not augmented again.
+Needs `split.csv`, what prepare left and what pull says of the snapshot; leaves, in `data/<data set>/augment`, `images`,
+with one pack of copies per patient, `copies.csv` (copy, image) and `boxes.csv`. What came augmented, as Roboflow
+exports it, is not augmented again.
 """
 
 import json
 
 import pandas as pd
 
-from sonotrace.images.copies import Original, copy_image, copy_name, open_cache, originals
+from sonotrace.images.copies import copied_boxes, copy_images, open_cache, originals
+from sonotrace.images.packs import copy_name, stored_in
 from sonotrace.params import load
 from sonotrace.places import REPORTS, folder
 from sonotrace.running.outputs import building, write_csv
-from sonotrace.running.parallel import BATCH, in_order
 from sonotrace.running.progress import bar, say
 from sonotrace.tables import COPY_COLUMNS, USED_BOX_COLUMNS, read_table
 
@@ -32,20 +32,17 @@ def run(data_set: str) -> None:
     say(f"augment: {params.copies} copies of {len(chosen)} {data_set} training images{noted}")
     with open_cache(params) as cache, building(out / "images") as target, bar("augment", len(chosen)) as advance:
         target.mkdir()
-
-        def one(original: Original) -> list[tuple[object, ...]]:
-            return copy_image(original, params, prepare / "images", target, cache)
-
-        moved: list[tuple[object, ...]] = []
-        for rows in in_order(one, chosen if params.copies else [], batch=BATCH):
-            moved.extend(rows)
+        prepared, made = stored_in(prepare / "images"), 0
+        for is_new in copy_images(chosen, params, prepared, target, cache):
+            made += is_new * params.copies
             advance(1)
+    width, height = everything.prepare[data_set].width, everything.prepare[data_set].height
+    moved = [row for original in chosen for row in copied_boxes(original, params, width, height)]
     names = [
         (copy_name(original.image, copy), original.image) for original in chosen for copy in range(1, params.copies + 1)
     ]
     write_csv(pd.DataFrame(names, columns=list(COPY_COLUMNS)), out / "copies.csv")
     write_csv(pd.DataFrame(moved, columns=list(USED_BOX_COLUMNS)), out / "boxes.csv")
-    made = cache.made * params.copies
     say(f"augment: {made} made, {len(names) - made} reused")
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 
 from sonotrace import scores
 from sonotrace.errors import SonotraceError
+from sonotrace.images.packs import stored_in
 from sonotrace.images.preparation import Preparation
 from sonotrace.models import changed, occlusion
 from sonotrace.models.use import require_same_preparation, user
@@ -49,8 +50,9 @@ def run(data_set: str, model: bytes) -> None:
     environment.use_threads(params.threads)
     environment.use_device(params.device)
     prepare = folder(data_set, "prepare")
+    prepared = stored_in(prepare / "images")
     asked = user(kind).load(model, Path(params.model))
-    predictions = user(kind).predictions(asked, test, prepare / "images")
+    predictions = user(kind).predictions(asked, test, prepared)
     write_csv(predictions, folder(data_set, "evaluate") / "predictions.csv")
     _require_known_classes(data_set, predictions, test, everything)
     boxes = read_table(prepare / "boxes.csv")
@@ -70,14 +72,14 @@ def run(data_set: str, model: bytes) -> None:
         for name, points in scores.of(kind).plots(predictions, test, boxes).items():
             write_csv(points, plots / f"{name}.csv")
             write_bytes(pictures.draw(name, points, data_set).encode(), plots / f"{name}.svg")
-        maps = [] if kind.has_boxes else occlusion.maps(asked, test, prepare / "images")
+        maps = [] if kind.has_boxes else occlusion.maps(asked, test, prepared)
         if maps:
             write_bytes(draw(maps, data_set, with_images=False).encode(), plots / "occlusion.svg")
     with building(folder(data_set, "evaluate") / "anatomy") as anatomy:
         anatomy.mkdir()
         answers = pd.DataFrame(columns=list(CHANGED_COLUMNS))
         if not kind.has_boxes:
-            answers = changed.predictions(asked, predictions, prepare / "images")
+            answers = changed.predictions(asked, predictions, prepared)
             write_bytes(draw(maps, data_set, with_images=True).encode(), anatomy / "occlusion.svg")
         write_csv(answers, anatomy / "changed.csv")
     robust = robustness.by_change(kind, predictions, answers, params)

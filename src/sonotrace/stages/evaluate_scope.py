@@ -13,6 +13,7 @@ import pandas as pd
 from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import write_png
 from sonotrace.images.noise import generated
+from sonotrace.images.packs import Part, stored_in
 from sonotrace.kinds.planes import KIND as PLANES
 from sonotrace.models.classifier import PlaneClassifier
 from sonotrace.models.classifier import load as load_classifier
@@ -45,7 +46,7 @@ def run(data_set: str, model: bytes) -> None:
     say(f"evaluate_scope: {len(table)} {data_set} images out of scope, {len(inside)} of {params.trained_on} in scope")
     environment.use_threads(params.threads)
     environment.use_device(params.device)
-    images = folder(data_set, "prepare") / "images"
+    images = stored_in(folder(data_set, "prepare") / "images")
     out = folder(data_set, "evaluate_scope")
     classifier = load_classifier(model, Path(params.model))
     parts = [
@@ -69,4 +70,5 @@ def _of_noise(classifier: PlaneClassifier, params: EvaluateScope, prepared: Prep
             write_png(image, into / f"{name}.png")
             rows.append((name, name, label))
         table = pd.DataFrame(rows, columns=["image", "patient", "label"])
-        return predict(classifier, table, into).assign(data_set=out_of_scope.GENERATED)
+        parts = {name: Part(into / f"{name}.png") for name in table["image"]}
+        return predict(classifier, table, parts).assign(data_set=out_of_scope.GENERATED)

@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sonotrace.errors import SonotraceError
-from sonotrace.images.grey import Grey, read_grey
+from sonotrace.images.grey import Grey
+from sonotrace.images.packs import stored_in
 from sonotrace.images.preparation import Preparation
 from sonotrace.params import load
 from sonotrace.params.export_onnx import ExportPlanes, ExportStructures
@@ -65,7 +66,8 @@ def _spread(images: pd.Series, most: int) -> pd.Series:
 
 
 def _images(data_set: str, images: pd.Series) -> list[Grey]:
-    return [read_grey(folder(data_set, "prepare") / "images" / f"{image}.png") for image in images]
+    prepared = stored_in(folder(data_set, "prepare") / "images")
+    return [prepared[image].read() for image in images]
 
 
 def _planes(model: bytes, path: Path, params: ExportPlanes, images: Sequence[Grey]) -> bytes:

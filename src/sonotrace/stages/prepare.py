@@ -1,11 +1,11 @@
 """prepare: bring every accepted image to one size, and its boxes with it.
 
-Needs the images of pull, those that validate recovered, and its tables; leaves `images/<image id>.png` and `boxes.csv`
-in `data/<data set>/prepare`.
+Needs the images of pull, those that validate recovered, and its tables; leaves, in `data/<data set>/prepare`, `images`,
+with one pack of images per patient, and `boxes.csv`.
 """
 
 from sonotrace.images.preparation import Preparation
-from sonotrace.images.prepared import move_boxes, open_cache, prepare_images
+from sonotrace.images.prepared import Accepted, move_boxes, open_cache, prepare_images
 from sonotrace.params import load
 from sonotrace.places import folder
 from sonotrace.running.outputs import building, write_csv
@@ -25,10 +25,12 @@ def run(data_set: str) -> None:
         (recovered if is_own else pulled) / file
         for file, is_own in zip(accepted["file"], is_recovered(accepted), strict=True)
     ]
-    rows = zip(accepted["image"], files, accepted["sha256"], strict=True)
+    rows = zip(accepted["image"], files, accepted["sha256"], accepted["patient"], strict=True)
+    images, made = [Accepted(*row) for row in rows], 0
     with open_cache(params) as cache, building(out / "images") as target, bar("prepare", len(accepted)) as advance:
         target.mkdir()
-        for _ in prepare_images(params, rows, target, cache):
+        for is_new in prepare_images(params, images, target, cache):
+            made += is_new
             advance(1)
     write_csv(move_boxes(boxes, accepted, params), out / "boxes.csv")
-    say(f"prepare: {cache.made} made, {len(accepted) - cache.made} reused")
+    say(f"prepare: {made} made, {len(accepted) - made} reused")

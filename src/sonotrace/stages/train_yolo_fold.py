@@ -5,6 +5,7 @@ Needs what `train_yolo` needs; leaves, for fold k and seed s, `models/folds/<dat
 The last epoch is kept, since the fold must not choose one.
 """
 
+from sonotrace.images.packs import stored_in
 from sonotrace.models import yolo
 from sonotrace.models.definitions import net_definition
 from sonotrace.models.detector import load as load_detector
@@ -42,6 +43,6 @@ def run(data_set: str, fold: int, seed: int) -> None:
         path = fold_model(data_set, fold, seed, everything.kind(data_set).model_ending)
         write_yolo(trained.checkpoint, {"prepare": preparation.model_dump(), "imgsz": params.imgsz}, path)
     detector = load_detector(path.read_bytes(), path)
-    found = predictions(detector, own, folder(data_set, "prepare") / "images")
+    found = predictions(detector, own, stored_in(folder(data_set, "prepare") / "images"))
     say(f"{what}: {len(found)} boxes in {len(own)} images of {own['patient'].nunique()} patients")
     write_csv(found, fold_predictions(data_set, fold, seed))
