@@ -77,8 +77,8 @@ class Packed(dict[str, Part]):
 def stored_in(folder: Path) -> Packed:
     """Return image (or `<image>/<copy number>`) -> where it is, of all packs in a folder.
 
-    Reads only the list at the end of each pack. Raises SonotraceError where a pack is damaged; an image or folder that is
-    missing raises it when an image is asked for.
+    Reads only the list at the end of each pack. Raises SonotraceError where a pack is damaged; an image that is
+    missing raises it when it is asked for.
 
         >>> from pathlib import Path
         >>> prepared = stored_in(Path("data/planes/prepare/images"))  # doctest: +SKIP
