@@ -164,7 +164,7 @@ def start(checkout: Path, log: Path, stage: str) -> float:
     """Return the CPU seconds of a process that imports what the stage does; the median of three."""
     log.unlink(missing_ok=True)
     code = (
-        "from pathlib import Path; from sonotrace import environment; environment.isolate(); "
+        "from pathlib import Path; from sonotrace.running import environment; environment.isolate(); "
         f"import sonotrace.cli, sonotrace.running.runs, sonotrace.stages.{stage}; "
         "from sonotrace.running.item_cache import dvc_cache; dvc_cache(Path())"
     )
