@@ -202,7 +202,7 @@ def size(folder: Path) -> int:
 
 def size_of_changed(checkout: Path, new: list[Path]) -> int:
     """Return the bytes of the new images, and of the packs made of them and of their copies."""
-    patients = {image.name.split("_")[0] for image in new}
+    patients = {image.name.split("_")[0].removeprefix("Patient") for image in new}
     made = [
         checkout / f"data/planes/{at}/images" / pack_name(one, "") for at in ("prepare", "augment") for one in patients
     ]
