@@ -30,8 +30,6 @@ from typing import Any
 import numpy as np
 from measure import print_table, tell
 
-from sonotrace.images.packs import Part
-
 SIDE = 224
 WIDTH, HEIGHT = 320, 216
 THREADS = 8
@@ -142,6 +140,7 @@ def likeness(one: Path, other: Path) -> str:
 def plane_child(setting: dict[str, Any], options: argparse.Namespace) -> dict[str, float]:
     """Train the classifier; with `measure`, also time the same step on a batch on the card."""
     from sonotrace.images.grey import STORED, write_png
+    from sonotrace.images.packs import Part
     from sonotrace.kinds.planes import PLANES
     from sonotrace.models import training
     from sonotrace.models.examples import Example

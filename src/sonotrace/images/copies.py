@@ -64,7 +64,7 @@ def originals(
 def copy_images(
     chosen: Iterable[Original], params: AugmentOne, prepared: Stored, target: Path, cache: ItemCache
 ) -> Iterator[bool]:
-    """Write the copies of each patient's images as a pack, called as that of the prepared images, into `target`.
+    """Write the copies of each patient's images as a pack into `target`, named like that of the prepared images.
 
     Yields, for each image, whether its copies were made anew.
     """

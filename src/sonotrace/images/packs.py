@@ -9,7 +9,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -57,15 +57,11 @@ class Part(NamedTuple):
         return image
 
 
-Stored = Mapping[str, Part]
-"""Image, or `<image>/<copy number>` -> where it is stored."""
-
-
-class Packed(dict[str, Part]):
-    """Image -> where it is stored."""
+class Stored(dict[str, Part]):
+    """Image, or `<image>/<copy number>` -> where it is stored."""
 
     def __init__(self, folder: Path, parts: Iterable[tuple[str, Part]] = ()) -> None:
-        """Hold what is stored in a folder."""
+        """Note what is stored in a folder."""
         super().__init__(parts)
         self._folder = folder
 
@@ -74,7 +70,7 @@ class Packed(dict[str, Part]):
         raise SonotraceError(f"{self._folder}: no image {image}; run `dvc repro` to make it")
 
 
-def stored_in(folder: Path) -> Packed:
+def stored_in(folder: Path) -> Stored:
     """Return image (or `<image>/<copy number>`) -> where it is, of all packs in a folder.
 
     Reads only the list at the end of each pack. Raises SonotraceError where a pack is damaged; an image that is
@@ -85,13 +81,13 @@ def stored_in(folder: Path) -> Packed:
         >>> prepared["001_1"].read().shape  # doctest: +SKIP
         (128, 192)
     """
-    return Packed(folder, (found for file in sorted(folder.glob(f"*{PACK}")) for found in _parts(file)))
+    return Stored(folder, (found for file in sorted(folder.glob(f"*{PACK}")) for found in _parts(file)))
 
 
 def _parts(file: Path) -> Iterator[tuple[str, Part]]:
     try:
-        with ZipFile(file) as pack:
-            members = pack.infolist()
+        with ZipFile(file) as opened:
+            members = opened.infolist()
     except (BadZipFile, OSError, struct.error):
         raise SonotraceError(f"{file}: damaged; remove the file and run `dvc repro`") from None
     for member in members:

@@ -32,7 +32,8 @@ class Example(NamedTuple):
 def examples(data_set: str, images: pd.DataFrame, copies: pd.DataFrame | None = None) -> list[Example]:
     """Return the images of a table with the columns image and label, and with `copies` those as further views."""
     prepared = stored_in(folder(data_set, "prepare") / "images")
-    augmented = {} if copies is None else stored_in(folder(data_set, "augment") / "images")
+    place = folder(data_set, "augment") / "images"
+    augmented = Stored(place) if copies is None else stored_in(place)
     numbers = {} if copies is None else copies.groupby("image").size()
     return [
         Example(views_of(str(row.image), prepared, augmented, numbers.get(row.image, 0)), str(row.label))

@@ -13,7 +13,7 @@ import pandas as pd
 from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import write_png
 from sonotrace.images.noise import generated
-from sonotrace.images.packs import Part, stored_in
+from sonotrace.images.packs import Part, Stored, stored_in
 from sonotrace.kinds.planes import KIND as PLANES
 from sonotrace.models.classifier import PlaneClassifier
 from sonotrace.models.classifier import load as load_classifier
@@ -70,5 +70,5 @@ def _of_noise(classifier: PlaneClassifier, params: EvaluateScope, prepared: Prep
             write_png(image, into / f"{name}.png")
             rows.append((name, name, label))
         table = pd.DataFrame(rows, columns=["image", "patient", "label"])
-        parts = {name: Part(into / f"{name}.png") for name in table["image"]}
-        return predict(classifier, table, parts).assign(data_set=out_of_scope.GENERATED)
+        images = Stored(into, ((name, Part(into / f"{name}.png")) for name in table["image"]))
+        return predict(classifier, table, images).assign(data_set=out_of_scope.GENERATED)
