@@ -144,15 +144,45 @@ def test_a_copy_has_the_same_bytes_whatever_the_kernel_copies(tmp_path, monkeypa
     monkeypatch.setattr(os, "copy_file_range", copy_file_range)
     content = os.urandom(size)
     (tmp_path / "source").write_bytes(content)
-    (tmp_path / "target").write_bytes(b"older and longer" * 10)
     copy_into(tmp_path / "target", tmp_path / "source")
     assert (tmp_path / "target").read_bytes() == content
     assert calls
 
 
-def test_a_full_disk_is_said_in_one_line(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "check the space left on the disk"),
+        (errno.EDQUOT, "check your quota (`quota -s` shows it), and make room within it"),
+        (errno.EROFS, "it is mounted read-only; mount it for writing, or work in a copy elsewhere"),
+        (errno.EACCES, "check the path and its permissions"),
+    ],
+)
+def test_what_a_disk_does_not_take_is_said_in_one_line(tmp_path, monkeypatch, number, remedy):
     (tmp_path / "source").write_bytes(b"content")
-    full = Path("/dev/full")  # every write to it fails as on a full disk
-    for attempt in (lambda: copy_into(full, tmp_path / "source"), lambda: write_into(full, b"content")):
-        with pytest.raises(SonotraceError, match=r"^/dev/full: cannot be written \(No space left on device\); check"):
+    target = tmp_path / "target"
+    real = Path.open
+
+    def refusing(path, mode="r", **kinds):
+        if path == target:
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path, mode, **kinds)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    for attempt in (lambda: copy_into(target, tmp_path / "source"), lambda: write_into(target, b"content")):
+        with pytest.raises(SonotraceError) as raised:
             attempt()
+        assert str(raised.value) == f"{target}: cannot be written ({os.strerror(number)}); {remedy}"
+
+
+def test_no_file_of_a_folder_is_written_over_another(tmp_path):
+    """A disk that ignores case, or Unicode form, opens the one by the name of the other."""
+    (tmp_path / "source").write_bytes(b"other")
+    write_into(tmp_path / "a.png", b"content")
+    for attempt in (
+        lambda: copy_into(tmp_path / "a.png", tmp_path / "source"),
+        lambda: write_into(tmp_path / "a.png", b"other"),
+    ):
+        with pytest.raises(SonotraceError, match=r"a\.png: cannot be written .*lower case or in Unicode form"):
+            attempt()
+    assert (tmp_path / "a.png").read_bytes() == b"content"

@@ -1,6 +1,8 @@
 """What the tools store lies where no other user can enter."""
 
+import errno
 import os
+import resource
 import stat
 import subprocess
 from pathlib import Path
@@ -8,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from sonotrace.errors import SonotraceError
-from sonotrace.running.private import WITH_PATIENTS, close_data, private_state
+from sonotrace.running import private
+from sonotrace.running.private import WITH_PATIENTS, close_data, common_state, private_state, share
 from sonotrace.running.start import prepare
 
 
@@ -136,3 +139,51 @@ def test_a_command_that_changes_the_checkout_closes_its_data(with_data):
     assert _modes(with_data)[0] == "0o2775"
     prepare(with_data)
     assert _modes(with_data)[0] == "0o700"
+
+
+@pytest.fixture(params=["config", "config.local"])
+def shared(request, tmp_path):
+    """Return a checkout that its group shares."""
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / request.param).write_text("[cache]\n    shared = group\n")
+    return tmp_path
+
+
+def test_in_a_shared_checkout_each_user_has_a_private_state_below_a_common_one(shared):
+    state = private_state(shared)
+    assert state == shared / ".sonotrace" / f"user-{os.geteuid()}"
+    assert common_state(shared, state) == shared / ".sonotrace"
+    assert _mode(shared / ".sonotrace") == 0o2770
+    assert [_mode(state / below) for below in ("", "dvc", "dvc/repo")] == [0o700] * 3
+    assert (shared / ".sonotrace/.gitignore").read_text() == "*\n"
+
+
+def test_what_is_made_in_a_shared_checkout_its_group_may_write_and_nobody_else_gets_more(shared):
+    given = os.umask(0o077)
+    os.umask(given)
+    share(shared)
+    (shared / "new").touch()
+    assert _mode(shared / "new") == (0o666 & ~given | 0o060)
+
+
+def test_a_disk_without_room_gets_a_folder_elsewhere_and_says_so(tmp_path, monkeypatch, capsys):
+    """DVC's databases end it with a bus error there."""
+    monkeypatch.setattr(private, "_no_room", lambda folder: tmp_path in folder.parents and OSError(28, "No space left"))
+    state = private_state(tmp_path)
+    assert tmp_path not in state.parents
+    assert capsys.readouterr().err == (
+        f"note: {tmp_path / '.sonotrace'}: No space left; another folder takes its place for this run\n"
+    )
+
+
+def test_room_is_tried_for_real(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert private._no_room(tmp_path) is None
+    resource.setrlimit(resource.RLIMIT_FSIZE, (private.ROOM - 1, before[1]))
+    try:
+        refused = private._no_room(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused is not None
+    assert refused.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []

@@ -115,7 +115,7 @@ def test_a_whole_table_of_locks_is_kept(top):
 
 def _table(top, pid):
     entry = {"pid": pid, "cmd": "dvc repro"}
-    text = json.dumps({"write": {"/a": entry}, "read": {"/b": [entry, {"pid": os.getpid(), "cmd": "this test"}]}})
+    text = json.dumps({"write": {"/a": entry}, "read": {"/b": [entry, {"pid": os.getpid(), "cmd": "this one"}]}})
     (top / ".dvc/tmp/rwlock").write_text(text)
     return top / ".dvc/tmp/rwlock"
 
@@ -129,7 +129,7 @@ def test_a_killed_process_that_nobody_has_waited_for_holds_nothing(top):
         fcntl.flock(held, fcntl.LOCK_EX)
         assert _recover(top) == []
     assert _recover(top) == [f".dvc/tmp/rwlock: released the locks of process {killed.pid}, which has ended"]
-    assert json.loads(table.read_text()) == {"write": {}, "read": {"/b": [{"pid": os.getpid(), "cmd": "this test"}]}}
+    assert json.loads(table.read_text()) == {"write": {}, "read": {"/b": [{"pid": os.getpid(), "cmd": "this one"}]}}
     killed.wait()
 
 
@@ -140,6 +140,17 @@ def test_a_number_that_another_process_has_got_since_holds_nothing_and_one_that_
     os.utime(table, (an_hour_ago, an_hour_ago))
     assert _recover(top) == [f".dvc/tmp/rwlock: released the locks of process {os.getpid()}, which has ended"]
     assert json.loads(table.read_text()) == {"write": {}, "read": {}}
+
+
+def test_a_process_that_runs_the_command_noted_holds_its_lock_though_the_clock_was_set_forward(top):
+    with subprocess.Popen(["sleep", "61.5"]) as process:
+        entry = {"pid": process.pid, "cmd": "/usr/bin/sleep 61.5"}
+        table = top / ".dvc/tmp/rwlock"
+        table.write_text(json.dumps({"write": {"/a": entry}, "read": {}}))
+        an_hour_ago = psutil.Process(process.pid).create_time() - 3600
+        os.utime(table, (an_hour_ago, an_hour_ago))
+        assert _recover(top) == []
+        process.kill()
 
 
 @pytest.mark.parametrize("content", ['{"write": []}', '{"write": {"/a": {}}}', '{"read": {"/a": {"pid": 1}}}', "{}"])

@@ -1,10 +1,14 @@
 # The stages of dvc.yaml, and DVC's verdict on them as dates that Snakemake can compare.
+import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import networkx
 from dvc.dependency import ParamsDependency
+from dvc.lock import LockError
 from dvc.repo import Repo
+from snakemake.exceptions import WorkflowError
 
 MARKS = Path(".sonotrace/outdated")
 
@@ -21,7 +25,11 @@ def out_of_date():
 
     DVC compares contents, so comments and touched files cost nothing.
     """
-    changes = repo.status()
+    try:
+        changes = repo.status()
+    except LockError as error:
+        others = dict.fromkeys(line.strip() for line in str(error).splitlines() if "(PID" in line)
+        raise WorkflowError(f"another run is going on here; wait until it has ended: {', '.join(others)}") from None
     changed = {stage for stage in stages if stage.addressing in changes}
     return changed | {later for stage in changed for later in networkx.ancestors(repo.index.graph, stage)}
 
@@ -35,14 +43,28 @@ def renew_marks():
     for stage in stages:
         mark = MARKS / rule_name(stage)
         if stage in outdated or not mark.exists():
+            mark.unlink(missing_ok=True)  # another user of a shared checkout may have made it
             mark.write_text(str(time.time_ns()))
+
+
+def date_back():
+    """Date what is from the future to now: a clock that was set back leaves such files.
+
+    Else outputs would be newer than the mark of their stage, and Snakemake refuses new outputs that are older than an
+    input. DVC goes by contents, and reads the file once more.
+    """
+    now = time.time_ns()
+    paths = {path for stage in stages for path in [*inputs(stage), *made_anew(stage)]}
+    for path in [*paths, *(f"{path}/.snakemake_timestamp" for path in paths)]:
+        for follow in (True, False):
+            with suppress(OSError):  # it is not there, or another user's
+                if os.stat(path, follow_symlinks=follow).st_mtime_ns > now:
+                    os.utime(path, ns=(now, now), follow_symlinks=follow)
 
 
 # Snakemake reads its files again in the process of each job, on a cluster on the job's machine. A job has been
 # told what to run, so there nobody asks DVC and nothing is written.
 outdated = out_of_date() if workflow.is_main_process else set()
-if workflow.is_main_process:
-    renew_marks()
 
 
 def made_below(path):
@@ -77,3 +99,8 @@ def made_anew(stage):
     Snakemake deletes what it knows before a run, so it must not know the outputs that persist.
     """
     return [out.def_path for out in stage.outs if not out.persist]
+
+
+if workflow.is_main_process:
+    date_back()
+    renew_marks()

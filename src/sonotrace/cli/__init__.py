@@ -1,5 +1,6 @@
 """The command line: one module per command, which imports what it needs when it runs, so that help answers at once."""
 
+import errno
 import io
 import os
 import sys
@@ -24,7 +25,7 @@ from sonotrace.cli.verify import verify
 from sonotrace.cli.withdraw import withdraw
 from sonotrace.errors import SonotraceError
 from sonotrace.running import environment
-from sonotrace.running.outputs import FULL
+from sonotrace.running.outputs import FULL, remedy
 
 app = typer.Typer(
     help="A reproducible, data-versioned workflow for fetal ultrasound.",
@@ -62,6 +63,8 @@ def main() -> None:
 def _one_line(error: Exception) -> str:
     if isinstance(error, SonotraceError):
         return str(error)
+    if isinstance(error, OSError) and error.filename and error.errno in (*FULL, errno.EROFS):
+        return f"{error.filename}: cannot be written ({error.strerror}); {remedy(error)}"
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path, its permissions and the disk"
     if isinstance(error, OSError) and error.errno in FULL:

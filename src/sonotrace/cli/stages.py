@@ -14,13 +14,13 @@ def run(stage: str, *given: str | bytes | int) -> None:
 
     named = [str(one) for one in given if not isinstance(one, bytes)]
     name = f"{stage}@{'-'.join(named)}" if named else stage
-    with engine.stage(name), runs.recorded(name):
-        try:
+    try:
+        with engine.stage(name), runs.recorded(name):
             importlib.import_module(f"sonotrace.stages.{stage}").run(*given)
-        except Exception as error:
-            if command := runs.restoring(name):
-                error.add_note(f"to restore the outputs of the last good run of {name}: {command}")
-            raise
+    except Exception as error:
+        if command := runs.restoring(name):
+            error.add_note(f"to restore the outputs of the last good run of {name}: {command}")
+        raise
 
 
 def pull(data_set: DataSet) -> None:

@@ -1,5 +1,6 @@
 """Write predictions as pictures: images with boxes, and copies sorted by plane."""
 
+import unicodedata
 from pathlib import Path, PurePath
 
 import cv2
@@ -41,7 +42,8 @@ def _free(target: Path, content: bytes) -> Path:
 def draw(looked: Looked, folder: Path, drawn: set[str]) -> None:
     """Write the image with its boxes and what plane it is as PNG into `folder`; of DICOM, the part that was looked at.
 
-    `drawn` holds the names written in this run: a second image of the same name gets a number.
+    `drawn` holds the names written in this run: a second image of the same name gets a number, also where only
+    case or Unicode form differ, which some disks ignore.
     """
     assert looked.view is not None
     prediction, image = looked.prediction, looked.view.image
@@ -61,10 +63,14 @@ def draw(looked: Looked, folder: Path, drawn: set[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     name = stem = PurePath(prediction.file).stem + (f"-frame{prediction.frame}" if prediction.frame else "")
     number = 1
-    while name in drawn:
+    while _folded(name) in drawn:
         number += 1
         name = f"{stem}-{number}"
-    drawn.add(name)
+    drawn.add(_folded(name))
     target = folder / f"{name}.png"
     if not cv2.imwrite(str(target), canvas):
         raise SonotraceError(f"{target}: cannot be written; choose another folder for --draw")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

@@ -20,6 +20,14 @@ PART = ".part"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a disk that takes no more."""
 
+_REMEDIES = {
+    errno.ENOSPC: "check the space left on the disk",
+    errno.EDQUOT: "check your quota (`quota -s` shows it), and make room within it",
+    errno.EROFS: "it is mounted read-only; mount it for writing, or work in a copy elsewhere",
+    errno.EEXIST: "this disk takes names for the same that differ only in upper and lower case or in Unicode form; "
+    "rename one of the two in the snapshot, or work on a disk that tells them apart",
+}
+
 
 @contextmanager
 def building(path: Path) -> Iterator[Path]:
@@ -79,18 +87,23 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 
 def write_into(path: Path, content: bytes) -> None:
-    """Write a file of a folder that is being built; raises SonotraceError where the disk does not take it."""
-    with _writing(path):
-        path.write_bytes(content)
+    """Write a new file of a folder that is being built; raises SonotraceError where the disk does not take it.
+
+    That is also where the disk takes its name for that of another file there.
+    """
+    with _writing(path), path.open("xb", buffering=0) as file:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 def copy_into(path: Path, source: Path) -> None:
-    """Copy a file into a folder that is being built; raises SonotraceError where the disk does not take it.
+    """Copy a file to a new one of a folder that is being built; raises SonotraceError as `write_into` does.
 
     The kernel copies, for file systems such as XFS and Btrfs then let both files share their bytes on the
     disk until one of them is changed; what it cannot copy, as between disks, is read and written.
     """
-    with source.open("rb", buffering=0) as original, _writing(path), path.open("wb") as copy:
+    with source.open("rb", buffering=0) as original, _writing(path), path.open("xb") as copy:
         with suppress(OSError):
             while os.copy_file_range(original.fileno(), copy.fileno(), 2**30):
                 pass
@@ -106,8 +119,12 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _unwritten(path: Path, error: OSError) -> SonotraceError:
-    remedy = "check the space left on the disk" if error.errno in FULL else "check the path and its permissions"
-    return SonotraceError(f"{path}: cannot be written ({error.strerror}); {remedy}")
+    return SonotraceError(f"{path}: cannot be written ({error.strerror}); {remedy(error)}")
+
+
+def remedy(error: OSError) -> str:
+    """Return what to do about a file that could not be written."""
+    return _REMEDIES.get(error.errno or 0, "check the path and its permissions")
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:

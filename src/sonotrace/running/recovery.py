@@ -82,25 +82,33 @@ def _release_ended(table: Path) -> list[str]:
 def _ended(table: Path) -> set[int]:
     """Return the process ids in DVC's table that exist and cannot hold a lock.
 
-    They are zombies, or began after the table was last written.
+    They are zombies, or began after the table was last written and run another command. The command counts because
+    a clock that was set forward makes every process seem to have begun later.
     """
     try:
         held, written = json.loads(table.read_bytes()), table.stat().st_mtime
         entries = [*held.get("write", {}).values(), *(one for some in held.get("read", {}).values() for one in some)]
-        numbers = {int(entry["pid"]) for entry in entries}
+        commands = {int(entry["pid"]): str(entry["cmd"]) for entry in entries}
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return set()
-    if not numbers:
+    if not commands:
         return set()
     import psutil  # DVC's own
 
     ended = set()
-    for number in numbers:
+    for number, command in commands.items():
         with suppress(psutil.Error):
             process = psutil.Process(number)
-            if process.status() == psutil.STATUS_ZOMBIE or process.create_time() > written + _CLOCKS_S:
+            is_later = process.create_time() > written + _CLOCKS_S
+            if process.status() == psutil.STATUS_ZOMBIE or (is_later and not _runs(process.cmdline(), command)):
                 ended.add(number)
     return ended
+
+
+def _runs(arguments: list[str], command: str) -> bool:
+    """Say whether a process with these arguments may be what DVC noted as `command`, its own `sys.argv`."""
+    given = command.partition(" ")[2] or command
+    return " ".join(arguments).endswith(given)
 
 
 def _restore(lock: Path, state: Path) -> str:

@@ -20,13 +20,14 @@ def prepare(top: Path, mends: bool = True) -> Path:
 
     Raises SonotraceError where the state belongs to somebody else.
     """
-    from sonotrace.running.private import close_data, private_state
+    from sonotrace.running.private import close_data, common_state, private_state, share
     from sonotrace.running.recovery import recover
 
+    share(top)
     state = private_state(top)
     if mends:
         close_data(top)
-    for line in recover(top, state) if mends else ():
+    for line in recover(top, common_state(top, state)) if mends else ():
         print(f"note: {line}", file=sys.stderr)
     os.environ.setdefault("DVC_SITE_CACHE_DIR", str(state / "dvc"))
     _name_the_user()
@@ -64,16 +65,19 @@ def _start() -> None:
     if top is None:
         return
     from sonotrace.errors import SonotraceError
+    from sonotrace.running import writable
+    from sonotrace.running.private import common_state
 
     try:
         state = prepare(top)
+        writable.check(top, sys.orig_argv)
     except SonotraceError as error:
         os.write(2, f"error: {error}\n".encode())
         os._exit(1)  # an exception would be reported and forgotten, as of any .pth file
     if engine == "snakemake":
         from sonotrace.running import snakemake_lock
 
-        for line in snakemake_lock.hold(top, state):
+        for line in snakemake_lock.hold(top, common_state(top, state)):
             print(f"note: {line}", file=sys.stderr)
         # It keeps its source cache there, by default in the user's home.
         os.environ["XDG_CACHE_HOME"] = str(state / "cache")
