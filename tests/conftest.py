@@ -16,6 +16,8 @@ from hypothesis import settings
 os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 # As the command line does: in a new home folder, Ultralytics would write into what a test reads.
 os.environ["YOLO_VERBOSE"] = "false"
+# Outside a checkout, DVC would report its use.
+os.environ["DVC_NO_ANALYTICS"] = "1"
 
 settings.register_profile("fast", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("fast")
