@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Without cached bytecode each stage would compile TensorFlow anew, some ten seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup repro reproduce-check test audit docs slurm schema lock
+.PHONY: help setup repro reproduce-check test audit docs slurm kubernetes schema lock
 
 help:  ## list what make can do
 	@echo "make TARGET, where TARGET is one of:"
@@ -59,6 +59,10 @@ reproduce-check: setup  ## run this commit twice from nothing, and compare all h
 slurm: setup  ## add what runs stages as jobs of a Slurm cluster
 	uv pip install --quiet --python $(VENV)/bin/python --require-hashes --no-deps --requirement requirements-slurm.lock
 
+kubernetes: setup  ## add what runs stages as jobs of a Kubernetes cluster
+	uv pip install --quiet --python $(VENV)/bin/python --require-hashes --no-deps --requirement requirements-kubernetes.lock
+	cp -r workflow/snakemake_executor_plugin_kubernetes_volume "$$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
 schema: setup  ## write params.schema.json anew, after a change of the models or of comments in params.yaml
 	python -m sonotrace.params.schema
 
@@ -66,6 +70,9 @@ lock:  ## resolve the dependencies anew, for Python 3.11 and 3.12
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --extra all --extra dev --output-file requirements.lock pyproject.toml
 	grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /^    --hash/ {print; next} {exit}' > requirements-uv.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --extra all --extra slurm --constraint requirements.lock pyproject.toml \
-	  | awk '/^snakemake-executor-plugin-slurm/ {on = 1; print; next} /^    / {if (on) print; next} {on = 0}' > requirements-slurm.lock
+	for extra in slurm kubernetes; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    --extra all --extra $$extra --constraint requirements.lock pyproject.toml \
+	    | awk 'NR == FNR {locked[$$1]; next} /^[^ ]/ {on = !($$1 in locked)} on' requirements.lock - \
+	    > requirements-$$extra.lock || exit 1; \
+	done
