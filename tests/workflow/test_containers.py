@@ -1,11 +1,15 @@
 """What runs in containers: the image holds the locked environment, and jobs on Kubernetes find the checkout."""
 
 import fnmatch
+import importlib
 import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -86,3 +90,105 @@ def test_snakemake_takes_the_profile_with_the_plugin(checkout: Checkout, plugin:
 def test_the_plugin_takes_it_that_jobs_see_the_checkout(checkout: Checkout, plugin: Path) -> None:
     asked = f"from {PLUGIN} import common_settings as it; print(it.implies_no_shared_fs, it.job_deploy_sources)"
     assert checkout.run("env", f"PYTHONPATH={plugin}", "python", "-c", asked).split() == ["False", "False"]
+
+
+@pytest.fixture
+def volume(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the plugin as a module."""
+    monkeypatch.syspath_prepend(str(plugin))
+    return importlib.import_module(PLUGIN)
+
+
+@pytest.fixture
+def cluster(volume: ModuleType, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Return a cluster that records what it is asked, and gives `answer`, or raises it."""
+    seen = SimpleNamespace(requests=[], answer=None)
+
+    def call(_: Any, path: str, method: str, *given: Any, body: Any = None, **__: Any) -> Any:
+        seen.requests.append((method, path, dict(given[1]), body))
+        if isinstance(seen.answer, Exception):
+            raise seen.answer
+        return seen.answer
+
+    monkeypatch.setattr(volume.client.ApiClient, "call_api", call)
+    return seen
+
+
+@pytest.fixture
+def executor(volume: ModuleType) -> Any:
+    """Return an executor that has not connected to a cluster."""
+    made = object.__new__(volume.Executor)
+    made.namespace = "default"
+    made.batchapi = volume.Jobs()
+    return made
+
+
+def test_a_job_is_deleted_with_its_pods(executor: Any, cluster: SimpleNamespace) -> None:
+    executor.safe_delete_job("snakejob-1")
+    ((method, path, query, body),) = cluster.requests
+    assert (method, path, query) == ("DELETE", "/apis/batch/v1/namespaces/{namespace}/jobs/{name}", {})
+    assert body.propagation_policy == "Foreground"
+
+
+def test_a_job_that_is_gone_need_not_be_deleted(executor: Any, cluster: SimpleNamespace, volume: ModuleType) -> None:
+    cluster.answer = volume.client.ApiException(status=404)
+    executor.safe_delete_job("snakejob-1")
+    cluster.answer = volume.client.ApiException(status=403)
+    with pytest.raises(volume.client.ApiException):
+        executor.safe_delete_job("snakejob-1")
+
+
+def test_only_the_newest_pod_of_a_job_counts(cluster: SimpleNamespace, volume: ModuleType) -> None:
+    def pod(name: str, age: int) -> Any:
+        made = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=age)
+        return volume.client.V1Pod(metadata=volume.client.V1ObjectMeta(name=name, creation_timestamp=made))
+
+    cluster.answer = volume.client.V1PodList(items=[pod("replacement", 1), pod("deleted", 60)])
+    assert [one.metadata.name for one in volume.Pods().list_namespaced_pod("default").items] == ["replacement"]
+    cluster.answer = volume.client.V1PodList(items=[])
+    assert volume.Pods().list_namespaced_pod("default").items == []
+
+
+def test_the_log_of_a_failed_job_is_that_of_its_one_container(cluster: SimpleNamespace, volume: ModuleType) -> None:
+    cluster.answer = "what it printed"
+    assert volume.Pods().read_namespaced_pod_log("pod", "default", previous=True) == "what it printed"
+    assert "previous" not in cluster.requests[0][2]
+
+
+def test_a_failed_job_without_a_log_does_not_end_the_run(cluster: SimpleNamespace, volume: ModuleType) -> None:
+    cluster.answer = volume.client.ApiException(status=404, reason="Not Found")
+    assert "Not Found" in volume.Pods().read_namespaced_pod_log("pod", "default", previous=True)
+
+
+def test_a_job_has_more_shared_memory_than_containers_have_and_stops_soon(
+    cluster: SimpleNamespace, volume: ModuleType
+) -> None:
+    client = volume.client
+    pod = client.V1PodSpec(containers=[client.V1Container(name="snakemake", volume_mounts=[])], volumes=[])
+    body = client.V1Job(spec=client.V1JobSpec(template=client.V1PodTemplateSpec(spec=pod)))
+    volume.Jobs().create_namespaced_job("default", body)
+    sent = cluster.requests[0][3].spec.template.spec
+    (mount,), (made,) = sent.containers[0].volume_mounts, sent.volumes
+    assert (mount.name, mount.mount_path, made.empty_dir.medium) == (made.name, "/dev/shm", "Memory")  # noqa: S108
+    assert sent.termination_grace_period_seconds == 1
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_failed_job_is_deleted_before_it_is_reported(
+    executor: Any, cluster: SimpleNamespace, volume: ModuleType, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    def report(*_: Any, **__: Any) -> None:
+        assert [method for method, *_ in cluster.requests] == ([] if kept else ["DELETE"])
+        cluster.requests.append(("reported",))
+
+    monkeypatch.setattr(volume.plugin.Executor, "report_job_error", report)
+    executor.workflow = SimpleNamespace(executor_settings=SimpleNamespace(omit_job_cleanup=kept))
+    executor.report_job_error(SimpleNamespace(external_jobid="snakejob-1"), msg="failed")
+    assert cluster.requests[-1] == ("reported",)
+
+
+def test_a_node_with_two_cores_has_room_for_snakemake_and_a_stage(volume: ModuleType) -> None:
+    made = {one["kind"]: one for one in yaml.safe_load_all((ROOT / "workflow/kubernetes.yaml").read_text())}
+    pod = int(made["Pod"]["spec"]["containers"][0]["resources"]["requests"]["cpu"].removesuffix("m"))
+    threads = max(map(int, re.findall(r"meta: \{threads: (\d+)", (ROOT / "dvc.yaml").read_text())))
+    assert pod + threads * volume.ExecutorSettings().cpu_scalar * 1000 <= 2000
