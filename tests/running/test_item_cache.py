@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from cached import store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,17 +50,7 @@ def _run(work):
         shutil.rmtree(work / stage_folder("planes", name), ignore_errors=True)
         stage.run("planes")
         if (work / ".dvc").is_dir():
-            _store(work, work / stage_folder("planes", name))
-
-
-def _store(work, outputs):
-    for file in sorted(path for path in outputs.rglob("*") if path.is_file()):
-        content = file.read_bytes()
-        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        at = work / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
-        if not at.exists():
-            at.parent.mkdir(parents=True, exist_ok=True)
-            at.write_bytes(content)
+            store(work, work / stage_folder("planes", name))
 
 
 def _contents(work):
@@ -282,6 +273,16 @@ def test_every_library_that_reads_images_counts():
     names = {re.match(r"[\w-]+", line)[0] for line in project}
     readers = {name for name in names if name.startswith(("numpy", "opencv", "pillow", "pydicom", "pylibjpeg"))}
     assert readers == set(item_cache.LIBRARIES)
+
+
+def test_two_runs_at_the_same_time_note_what_each_made(tmp_path):
+    _lay_out(tmp_path, dvc=True)
+    with ItemCache("stage", [], None, tmp_path) as one, ItemCache("stage", [], None, tmp_path) as other:
+        one.text("a", lambda: "of one")
+        other.text("b", lambda: "of the other")
+    assert len(list((tmp_path / ".dvc/cache/sonotrace/stage").iterdir())) == 2
+    with ItemCache("stage", [], None, tmp_path) as later:
+        assert [later.text(item, str) for item in "ab"] == ["of one", "of the other"]
 
 
 def test_a_run_that_fails_notes_nothing(tmp_path):

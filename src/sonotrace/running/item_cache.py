@@ -5,6 +5,9 @@ file whose bytes DVC's cache holds already. There is one index for each combinat
 parameters, code, library versions and CPU features, so going back to an older one costs nothing
 either. A file is reused only if it is there and whole; anything else is a miss, and the result
 is made again. So the index, in `sonotrace/` beside DVC's objects, may be deleted at any time.
+
+Each run that has something new writes a file of its own: on NFS, two machines that append to one
+file overwrite each other.
 """
 
 import hashlib
@@ -17,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 from sonotrace.running.outputs import write_into
 
@@ -55,8 +59,7 @@ class ItemCache(AbstractContextManager["ItemCache"]):
         if kind is None and self._index and self._new:
             self._index.parent.mkdir(parents=True, exist_ok=True)
             lines = "".join(f"{item} {value}\n" for item, value in sorted(self._new.items()))
-            with self._index.open("ab") as index:  # several runs may share a cache: one write, at the end
-                index.write(lines.encode())
+            self._index.with_name(f"{self._index.name}.{uuid4().hex}").write_bytes(lines.encode())
 
     def text(self, item: str, make: Callable[[], str]) -> str:
         """Return the result for an item, a line of text, made by `make` if it is not known."""
@@ -137,11 +140,15 @@ def _key(item: str) -> str:
 
 
 def _read(index: Path | None) -> dict[str, str]:
-    """Read key -> value; a line that was cut short by a full disk counts as none, and later ones win."""
-    if index is None or not index.is_file():
-        return {}
-    lines = index.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    return dict(line.split(" ", 1) for line in lines if line[32:33] == " ")
+    """Read key -> value of all files of an index; a line that was cut short by a full disk counts as none.
+
+    An index that is a single file, without an ending, is read too.
+    """
+    known: dict[str, str] = {}
+    for file in sorted(index.parent.glob(f"{index.name}*")) if index else ():
+        lines = file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        known |= dict(line.split(" ", 1) for line in lines if line[32:33] == " ")
+    return known
 
 
 def _conditions(code: list[ModuleType], parameters: object) -> str:
