@@ -84,14 +84,18 @@ def _has_code(module):
     return any(not isinstance(node, ast.Expr) for node in ast.parse(MODULES[module].read_text()).body)
 
 
-OF_FOLDS = {
+ASKED_FOR = {
+    "prepare_shard": ["planes-1", "planes-2"],
+    "augment_shard": ["planes-1", "planes-2"],
     "train_cnn_fold": ["planes-1-1", "planes-2-1"],
     "train_ensemble": ["planes"],
     "train_distilled": ["planes"],
     "train_yolo_fold": ["structures-1-1", "structures-2-1"],
     "evaluate_folds": ["structures"],
 }
-"""Stages that the section `folds` asks for -> what they run for in these tests."""
+"""Stages that the sections `folds` and `shards` ask for -> what they run for in these tests."""
+NUMBERED = {"{run}": ["1-1", "2-1"], "{shard}": ["1", "2"]}
+"""What an output's path is numbered by -> those of these tests."""
 GATHERING = {"gather": "evaluate", "gather_scope": "evaluate_scope"}
 """Stages without a section of their own -> the section whose data sets they run for."""
 WHOLE = ("report",)
@@ -100,22 +104,23 @@ WHOLE = ("report",)
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory):
-    """Return name -> stage, with two folds of both data sets; as shipped there are none."""
+    """Return name -> stage, with two folds of both data sets and two shards of the planes; none of them is shipped."""
     found = {stage.addressing: stage for stage in Repo(str(ROOT)).index.stages if stage.cmd}
     assert len(found) == 19
     top = tmp_path_factory.mktemp("graph")
     shutil.copyfile(ROOT / "dvc.yaml", top / "dvc.yaml")
     folds = {"data_sets": ["planes"], "box_data_sets": ["structures"], "numbers": [1, 2], "seeds": [1]}
-    (top / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"folds": folds}))
+    shards = {"prepare": ["planes"], "augment": ["planes"], "numbers": [1, 2]}
+    (top / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"folds": folds, "shards": shards}))
     found = {stage.name: stage for stage in Repo.init(str(top), no_scm=True).index.stages if stage.cmd}
-    assert len(found) == 26
+    assert len(found) == 30
     return found
 
 
 STAGES = [
     name if name in WHOLE else f"{name}@{item}"
     for name in GRAPH["stages"]
-    for item in ([""] if name in WHOLE else OF_FOLDS.get(name) or PARAMS[GATHERING.get(name, name)])
+    for item in ([""] if name in WHOLE else ASKED_FOR.get(name) or PARAMS[GATHERING.get(name, name)])
 ]
 
 
@@ -179,6 +184,7 @@ def test_every_stage_depends_on_its_own_parameters(stages, name):
     stage = name.partition("@")[0]
     own = {"train_cnn_fold": "folds.numbers", "train_ensemble": "folds", "train_distilled": "train_cnn.planes"}
     own |= {"train_yolo_fold": "folds.numbers", "evaluate_folds": "folds"}
+    own |= {"prepare_shard": "prepare.planes", "augment_shard": "augment.planes"}
     own |= dict.fromkeys(GATHERING, "report.patients")
     assert own.get(stage, name.replace("@", ".")) in keys
 
@@ -223,15 +229,15 @@ def test_what_persists_is_kept_in_git(stages):
 
 def test_one_name_runs_through_the_files_of_a_stage():
     stages = list(GRAPH["stages"])
-    sections = [stage for stage in stages if stage not in {*OF_FOLDS, *GATHERING}]
-    assert sections == [section for section in PARAMS if section != "folds"]
+    sections = [stage for stage in stages if stage not in {*ASKED_FOR, *GATHERING}]
+    assert sections == [section for section in PARAMS if section not in ("folds", "shards")]
     assert sorted(stages) == sorted(path.stem for path in (PACKAGE / "stages").glob("*.py") if path.stem != "__init__")
     assert sorted(stages) == sorted(path.stem[5:] for path in (ROOT / "tests" / "stages").glob("test_*.py"))
 
 
 def _data_sets(stage):
-    if stage in OF_FOLDS:
-        return [OF_FOLDS[stage][0].partition("-")[0]]
+    if stage in ASKED_FOR:
+        return [ASKED_FOR[stage][0].partition("-")[0]]
     return ["planes"] if stage in WHOLE else PARAMS[GATHERING.get(stage, stage)]
 
 
@@ -240,11 +246,11 @@ def test_the_table_of_artifacts_lists_each_output_with_its_stage(stages):
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["artifact", "stage", "unit", "key", "what"]
     listed = [
-        (row["stage"].format(data_set=data_set, run=run), row["artifact"].format(data_set=data_set, run=run))
+        tuple(row[key].format(data_set=data_set, run=run, shard=run) for key in ("stage", "artifact"))
         for row in rows
         for stage in [row["stage"].partition("@")[0]]
         for data_set in _data_sets(stage)
-        for run in (["1-1", "2-1"] if "{run}" in row["artifact"] else [""])
+        for run in next((runs for name, runs in NUMBERED.items() if name in row["artifact"]), [""])
     ]
     assert len(listed) == len(set(listed))
     assert set(listed) == {(name, out.def_path) for name, stage in stages.items() for out in stage.outs}

@@ -28,6 +28,20 @@ def fold_model(data_set: str, fold: int, seed: int, ending: str = ".keras") -> P
     return Path("models") / "folds" / data_set / f"{fold}-{seed}{ending}"
 
 
+def shard_images(data_set: str, stage: str, shard: int) -> Path:
+    """Return the folder of the packs that a shard of `prepare` or `augment` made."""
+    return folder(data_set, f"{stage}_shard") / str(shard) / "images"
+
+
+def shard_table(data_set: str, stage: str, shard: int) -> Path:
+    """Return the list of the packs that a shard of `prepare` or `augment` made.
+
+    It lies in a folder that the stage depends on whole, so the stage runs after its shards, if there are any.
+    """
+    before = {"prepare": "validate", "augment": "split"}[stage]
+    return folder(data_set, before) / "shards" / f"{shard}.csv"
+
+
 def onnx_model(data_set: str) -> Path:
     """Return the form of a data set's model that `predict` uses."""
     return Path("models") / f"{data_set}.onnx"

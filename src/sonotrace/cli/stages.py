@@ -7,6 +7,8 @@ import typer
 
 from sonotrace.cli.options import AllowUnknown, DataSet
 
+Shard = Annotated[int, typer.Argument(help="The shard of patients, from 1.")]
+
 
 def run(stage: str, *given: str | bytes | int) -> None:
     """Run a stage with what it is `given`, the data set first, and record what the run took."""
@@ -38,9 +40,19 @@ def split(data_set: DataSet) -> None:
     run("split", data_set)
 
 
+def prepare_shard(data_set: DataSet, shard: Shard) -> None:
+    """Prepare the images of one shard of the patients."""
+    run("prepare_shard", data_set, shard)
+
+
 def prepare(data_set: DataSet) -> None:
     """Bring every image to one size, and its boxes with it."""
     run("prepare", data_set)
+
+
+def augment_shard(data_set: DataSet, shard: Shard) -> None:
+    """Make seeded copies of the training images of one shard of the patients."""
+    run("augment_shard", data_set, shard)
 
 
 def augment(data_set: DataSet) -> None:
@@ -135,7 +147,8 @@ def _measure(stage: str, data_set: str, allow_unknown: bool) -> None:
 
 
 STAGES = (
-    *(pull, validate, split, prepare, augment, train_cnn, train_cnn_fold, train_ensemble, train_distilled),
+    *(pull, validate, split, prepare_shard, prepare, augment_shard, augment),
+    *(train_cnn, train_cnn_fold, train_ensemble, train_distilled),
     *(train_yolo, train_yolo_fold, evaluate_folds, evaluate, evaluate_scope, export_onnx),
     *(gather, gather_scope, report),
 )

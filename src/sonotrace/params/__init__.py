@@ -29,6 +29,7 @@ from sonotrace.params.prepare import PrepareOne
 from sonotrace.params.pull import PullOutOfScope, PullPlanes, PullStructures
 from sonotrace.params.report import Report
 from sonotrace.params.section import Section
+from sonotrace.params.shards import Shards
 from sonotrace.params.split import SplitOne
 from sonotrace.params.train_cnn import TrainCnn
 from sonotrace.params.train_yolo import TrainYolo
@@ -49,10 +50,10 @@ SECTIONS: dict[str, dict[str, type[Section]]] = {
     "export_onnx": {"planes": ExportPlanes, "structures": ExportStructures},
 }
 """Section -> kind of data set -> what the part of such a data set holds; in running order."""
-FOLDS = "folds"
-"""The section that names the data sets that it concerns."""
+NAMING: dict[str, tuple[str, type[Section]]] = {"prepare": ("shards", Shards), "train_cnn": ("folds", Folds)}
+"""Section -> the section before it, which names the data sets that it concerns."""
 
-WHOLE: dict[str, type[Section]] = {FOLDS: Folds, "report": Report}
+WHOLE: dict[str, type[Section]] = dict(NAMING.values()) | {"report": Report}
 """Sections without a part for each data set."""
 
 LEARNING = ("augment", "train_cnn", "train_yolo", "export_onnx")
@@ -79,6 +80,7 @@ class Params:
     pull: Mapping[str, PullPlanes | PullStructures | PullOutOfScope]
     validate: Mapping[str, ValidateOne]
     split: Mapping[str, SplitOne]
+    shards: Shards
     prepare: Mapping[str, PrepareOne]
     augment: Mapping[str, AugmentOne]
     folds: Folds
@@ -203,8 +205,9 @@ def model(data_sets: tuple[tuple[str, str, bool], ...]) -> type[BaseModel]:
     config = ConfigDict(extra="forbid", frozen=True, strict=True)
     sections: dict[str, Any] = {}
     for section, parts in SECTIONS.items():
-        if section == "train_cnn":
-            sections[f"section_{FOLDS}"] = (Folds, Field(alias=FOLDS))
+        if section in NAMING:
+            name, naming = NAMING[section]
+            sections[f"section_{name}"] = (naming, Field(alias=name))
         # Of an unknown kind the first part will do: it says which kinds there are.
         own = {
             f"part{at}": (parts.get(kind, next(iter(parts.values()))), Field(alias=name))

@@ -26,6 +26,17 @@ def faults(params: Params) -> Iterator[str]:
         for data_set in getattr(params.folds, key):
             if data_set not in getattr(params, training):
                 yield f"folds.{key}: {data_set} has no part in {training}, so it has no folds; remove it there"
+    yield from _shards(params)
+
+
+def _shards(params: Params) -> Iterator[str]:
+    for stage in ("prepare", "augment"):
+        for data_set in getattr(params.shards, stage):
+            if data_set not in getattr(params, stage):
+                yield f"shards.{stage}: {data_set} has no part in {stage}; remove it there"
+    for data_set in params.shards.augment:
+        if data_set not in params.shards.prepare:
+            yield f"shards.augment: {data_set} is not in shards.prepare, whose shards it copies from; add it there"
 
 
 def _split(params: Params, data_set: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sonotrace.params import FOLDS, NAME, PATH, SECTIONS, WHOLE, load
+from sonotrace.params import NAME, NAMING, PATH, SECTIONS, WHOLE, load
 from sonotrace.running.outputs import write_bytes
 
 SCHEMA = Path("params.schema.json")
@@ -47,8 +47,9 @@ def schema(path: Path) -> dict[str, Any]:
             inner = made.pop("$defs", {})
             _describe(made, inner, list(_remarks(section, kind, kinds, remarks)))
             definitions[f"{section}.{kind}"] = _tidied(_inlined(made, inner))
-        if section == "train_cnn":
-            sections[FOLDS] = _whole(FOLDS, remarks)
+        if section in NAMING:
+            name, _ = NAMING[section]
+            sections[name] = _whole(name, remarks)
         references = {kind: {"$ref": f"#/$defs/{section}.{kind}"} for kind in parts}
         sections[section] = {
             "description": remarks[section,],

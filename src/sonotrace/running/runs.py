@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from sonotrace.errors import SonotraceError
-from sonotrace.places import PAGE, STATE, distilled_model, ensemble_model, fold_model, folder, gathered
+from sonotrace.places import (
+    PAGE,
+    STATE,
+    distilled_model,
+    ensemble_model,
+    fold_model,
+    folder,
+    gathered,
+    shard_table,
+)
 from sonotrace.records.history import LOCK
 from sonotrace.records.lock import read
 from sonotrace.records.store import md5_of
@@ -141,6 +150,9 @@ def _made(stage: str) -> list[Path]:
         data_set, fold, seed = item.split("-")
         ending = ".keras" if kind == "train_cnn_fold" else ".pt"
         return [fold_model(data_set, int(fold), int(seed), ending)]
+    if kind in ("prepare_shard", "augment_shard"):
+        data_set, shard = item.split("-")
+        return [shard_table(data_set, kind.removesuffix("_shard"), int(shard))]
     made = {"train_ensemble": ensemble_model, "train_distilled": distilled_model}
     if kind in made:
         return [made[kind](item)]
