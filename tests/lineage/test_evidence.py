@@ -16,7 +16,7 @@ from sonotrace.lineage.command import Question, run
 from sonotrace.lineage.form import plain
 from sonotrace.lineage.origins import of_file
 from sonotrace.lineage.people import of_person
-from sonotrace.lineage.verify import problems
+from sonotrace.lineage.verify import current, problems
 from sonotrace.patients.folds import fold_of
 from sonotrace.records.history import History, folder_md5
 from sonotrace.records.last import LastCommit
@@ -264,3 +264,13 @@ def test_the_nets_of_all_folds_are_among_the_origins_of_what_was_made_of_them(re
     assert steps[:3] == ["train_ensemble@planes", "train_cnn_fold@planes-1-1", "train_cnn_fold@planes-2-1"]
     assert {"split@planes", "pull@planes"} <= set(steps)
     _said(recorded, capsys, patient=PATIENT)
+
+
+def test_the_workspace_need_not_have_shards_that_the_parameters_no_longer_ask_for(recorded):
+    params = yaml.safe_load((recorded / "params.yaml").read_text())
+    out = {"path": "data/planes/split/shards/1.csv", "md5": "1" * 32}
+    _relock(recorded, lambda stages: stages.update({"augment_shard@planes-1": {"cmd": "true", "outs": [out]}}))
+    for listed, expected in ((["planes"], True), ([], False)):
+        shards = {"prepare": [], "augment": listed, "numbers": [1, 2]}
+        (recorded / "params.yaml").write_text(yaml.safe_dump(params | {"shards": shards}))
+        assert ("augment_shard@planes-1" in current(recorded)[1]) is expected

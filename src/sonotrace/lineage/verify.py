@@ -17,7 +17,7 @@ from sonotrace.images.preparation import Preparation
 from sonotrace.params import load
 from sonotrace.places import METRICS, folder
 from sonotrace.records.history import LOCK, History, folder_md5
-from sonotrace.records.lock import Link, Step, data_sets, flat, read
+from sonotrace.records.lock import Link, Step, asks_for, data_sets, flat, read
 from sonotrace.records.store import Store, md5_of
 from sonotrace.running.parallel import in_order
 from sonotrace.scores import groups, localisation, robustness
@@ -46,7 +46,7 @@ def problems(top: Path) -> Iterator[str]:
 
 
 def current(top: Path) -> tuple[bytes, dict[str, Step]]:
-    """Return the workspace's `dvc.lock` as bytes, and its stages.
+    """Return the workspace's `dvc.lock` as bytes, and its stages, but not shards that `params.yaml` no longer asks for.
 
     Raises SonotraceError where it is missing or cannot be read.
     """
@@ -54,7 +54,12 @@ def current(top: Path) -> tuple[bytes, dict[str, Step]]:
         text = (top / LOCK).read_bytes()
     except FileNotFoundError:
         raise SonotraceError(f"{LOCK}: not there; run `dvc repro`, or go to the top folder of a checkout") from None
-    return text, read(text)
+    asked = _parameters(top) if (top / "params.yaml").is_file() else {}
+    return text, {name: step for name, step in read(text).items() if asks_for(asked, name)}
+
+
+def _parameters(top: Path) -> dict[str, Any]:
+    return flat(yaml.safe_load((top / "params.yaml").read_text(encoding="utf-8")))
 
 
 def unlike(links: Iterable[Link], top: Path, history: History) -> Iterator[str]:
@@ -93,7 +98,7 @@ def _folder(path: str, md5: str, at: Path, store: Store, history: History) -> It
 
 def other_parameters(found: Mapping[str, Step], top: Path) -> Iterator[str]:
     """Yield a line for each value of params.yaml that is not the one a stage ran with."""
-    now = flat(yaml.safe_load((top / "params.yaml").read_text(encoding="utf-8")))
+    now = _parameters(top)
     for step in found.values():
         for key, value in flat(step.parameters).items():
             if now.get(key) != value:
