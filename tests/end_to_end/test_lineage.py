@@ -354,7 +354,7 @@ def test_a_withdrawn_patient_leaves_no_image_byte_and_the_tables_still_answer(
         _zip(origin)
     checkout.set_params({"pull.planes.source": "incoming"})
     if form == "folder":  # whose packs lie in one more place
-        checkout.set_params({"shards.prepare": "[planes]", "shards.augment": "[planes]"})
+        checkout.set_params({"shards.prepare": "[planes]"})
     remote = tmp_path / "remote"
     checkout.run("dvc", "remote", "add", "--default", "remote", str(remote))
     checkout.run("sonotrace", "patient-key")
