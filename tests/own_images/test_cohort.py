@@ -56,7 +56,7 @@ def test_a_data_set_that_is_there_or_one_without_a_model_is_refused():
 def test_a_section_on_one_line_is_refused_rather_than_broken():
     content = yaml.safe_load(SHIPPED)
     text = SHIPPED.replace(
-        SHIPPED[SHIPPED.index("prepare:") : SHIPPED.index("augment:")], f"prepare: {content['prepare']}\n\n"
+        SHIPPED[SHIPPED.index("\nprepare:") : SHIPPED.index("\naugment:")], f"\nprepare: {content['prepare']}\n"
     )
     with pytest.raises(SonotraceError, match=r"^params\.yaml: prepare is not in block style; add abroad to it by hand"):
         added(text, "abroad", "planes")
