@@ -93,7 +93,7 @@ def _params(data_sets, folds, patients):
     if folds:
         params["folds"] |= {"data_sets": ["planes"], "numbers": [1, 2]}
     for section, parts in params.items():
-        if section not in ("folds", "report"):
+        if section not in ("folds", "shards", "report"):
             params[section] = {name: part for name, part in parts.items() if name in data_sets}
     return params
 
