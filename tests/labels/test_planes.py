@@ -174,7 +174,7 @@ def test_a_table_that_stands_in_two_folders_is_ambiguous(tmp_path):
         ("Image,Plane", "no column Image_name among Image, Plane;"),
         ("Image_name;Label", "no column Plane among Image_name, Label;"),
         ("", "no column Image_name among none;"),
-        ("Image_name\tPlane", "no column Image_name among Image_name\tPlane;"),
+        ("Image_name\tPlane", "no column Image_name among Image_name\\\\tPlane;"),
     ],
 )
 def test_a_missing_column_is_named_beside_those_found(tmp_path, header, said):
