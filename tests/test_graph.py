@@ -20,6 +20,7 @@ CANNOT_CHANGE_OUTPUTS = {
     "sonotrace": "holds the version, and what users call from Python, which no stage does",
     "sonotrace.__main__": "calls the command line",
     "sonotrace.cli": "calls the stage",
+    "sonotrace.documents": "refuses a document, or returns what the libraries read from it",
     "sonotrace.errors": "ends a run",
     "sonotrace.running.progress": "prints",
     "sonotrace.running.writable": "stops an engine before it begins, and runs in no stage",

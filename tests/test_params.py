@@ -308,7 +308,7 @@ def test_broken_yaml_is_named_by_line(tmp_path):
     path.write_text("pull:\n  planes: 1\n  - 2\nvalidate: 3\n")
     assert _message(path).startswith(":3: ")
     path.write_text("a: b\x07")
-    assert _message(path) == ": not YAML; correct the YAML there"
+    assert _message(path).startswith(": unacceptable character #x0007")
     path.write_text("a: !!python/object/apply:os.system [ls]")
     assert "could not determine a constructor" in _message(path)
 
@@ -383,3 +383,36 @@ def test_the_blocks_that_docs_cohorts_shows_are_good_parameters(tmp_path):
     content["pull"]["african"] = content["pull"]["planes"] | content["pull"]["african"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     assert set(load(tmp_path / "params.yaml").data_sets) == {"planes", "structures", "african", "strange"}
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "? [a, b]\n: 1",
+        "x: !!int abc",
+        "x: !!bool abc",
+        "x: !!map abc",
+        "x: !!timestamp abc",
+        f"x: {'1' * 5000}",
+        'x: "\\ud800"',
+        f"x: {'[' * 3000}{']' * 3000}",
+        "a0: &a0 [1, 1]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(9)),
+    ],
+    ids=["key", "int", "bool", "map", "timestamp", "digits", "surrogate", "deep", "aliases"],
+)
+def test_whatever_yaml_cannot_read_is_one_line(tmp_path, added):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"{SHIPPED.read_text()}\n{added}\n")
+    assert _message(path).endswith("correct the YAML there")
+
+
+def test_a_key_cannot_break_the_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(f'{SHIPPED.read_text()}\n"a\\nb\\x1b": 1\n')
+    assert _message(path).isprintable()
+
+
+def test_a_pattern_that_repeats_too_often_is_named(tmp_path):
+    said = _message(_changed(tmp_path, "pull.planes.patient_pattern", "(?P<patient>a{99999999999})"))
+    assert "pull.planes.patient_pattern" in said
+    assert "not a regular expression" in said

@@ -110,6 +110,14 @@ def test_a_broken_table_is_noted_and_not_compared(project):
     assert any("split.csv is not a table" in note for note in other.notes)
 
 
+@pytest.mark.parametrize("content", ["a: 2001-99-99\n", "[" * 100_000])
+def test_parameters_that_yaml_cannot_read_are_noted(project, content):
+    project.state("a", files={"params.yaml": content})
+    one, _ = both("a", "workspace", project.top)
+    assert one.parameters == {}
+    assert any("params.yaml is not valid YAML" in note for note in one.notes)
+
+
 def _split_by_data_set(parameters):
     """Put each parameter of a training below the name of its data set."""
     data_sets = {"train_cnn": "planes", "train_yolo": "structures"}

@@ -330,3 +330,23 @@ def test_a_rotation_that_is_no_number_leaves_no_corners(tmp_path):
     annotation = _annotation(attributes={"rotation": "a little"})
     corners = _corners(next(iter(_one(tmp_path, None, annotation).values())).boxes[0])
     assert all(math.isnan(value) for value in corners)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"images": [], "annotations": [], "categories": [{"id": 1, "name": "\\ud800"}]}', "half of a character"),
+        (b"[" * 50_000, "nested too deeply"),
+    ],
+)
+def test_json_that_no_table_could_hold_is_refused(tmp_path, content, said):
+    (tmp_path / "labels.json").write_bytes(content)
+    with pytest.raises(SonotraceError, match=rf"labels\.json: not JSON \(.*{said}"):
+        read_snapshot(tmp_path)
+
+
+def test_a_category_name_cannot_break_the_line(tmp_path):
+    categories = [{"id": 1, "name": "a\nb"}, {"id": 1, "name": "c"}]
+    with pytest.raises(SonotraceError, match="category id 1 is") as caught:
+        _one(tmp_path, categories=categories)
+    assert str(caught.value).isprintable()

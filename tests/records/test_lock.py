@@ -2,8 +2,9 @@
 
 import pytest
 
+from sonotrace.errors import SonotraceError
 from sonotrace.records.history import folder_md5
-from sonotrace.records.lock import steps
+from sonotrace.records.lock import read, steps
 
 FLAT = {"a.json": "1" * 32, "b.json": "2" * 32}
 
@@ -56,3 +57,13 @@ def test_the_shards_that_a_stage_took_over_are_those_it_asked_for_though_the_loc
 
 def _out(name):
     return {"path": f"data/planes/split/{name}", "md5": SPLIT[name]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "stages:\n  a:\n" + "    - " * 50_000 + "\n", "stages: {a: {cmd: 2001-99-99}}", "stages: {a: []}"],
+    ids=["too deep", "too deep in a stage", "an impossible date", "a list for a stage"],
+)
+def test_a_lock_that_cannot_be_read_is_an_error_and_no_crash(text):
+    with pytest.raises(SonotraceError, match=r"dvc\.lock: cannot be read; restore it with git"):
+        read(text)

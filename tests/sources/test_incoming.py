@@ -164,3 +164,20 @@ def test_the_patterns_in_the_docs_find_the_patients_of_their_examples():
     rows = re.findall(r"^\| `(\S+\.\w+)`(?:, `(\S+)`)? \| `'(.+)'` \|$", text, re.MULTILINE)
     found = [re.search(pattern, image_id(name))["patient"] for *names, pattern in rows for name in names if name]
     assert found == ["00123", "004", "004", "US-2024-0815", "site2_p0042"]
+
+
+def test_folders_named_like_notes_are_ignored(tmp_path):
+    for folder in ("README.roboflow.txt", "x/data.yaml"):
+        (tmp_path / "origin" / folder).mkdir(parents=True)
+    (tmp_path / "origin/a.png").touch()
+    request = Request("it", "planes", tmp_path / "origin", {}, tmp_path, tmp_path, None, 1, lambda _: None)
+    assert incoming.fetch(request).licence == ""
+
+
+@pytest.mark.parametrize("card", ["roboflow: {license: 2001-99-99}", "[" * 50_000])
+def test_a_card_that_cannot_be_read_states_no_licence(tmp_path, card):
+    (tmp_path / "origin").mkdir()
+    (tmp_path / "origin/a.png").touch()
+    (tmp_path / "origin/data.yaml").write_text(card)
+    request = Request("it", "planes", tmp_path / "origin", {}, tmp_path, tmp_path, None, 1, lambda _: None)
+    assert incoming.fetch(request).licence == ""

@@ -118,6 +118,11 @@ def test_a_version_without_processing_says_so(fake, fetch):
     assert (snapshot.preprocessing, snapshot.augmentation) == ({}, {})
 
 
+def test_a_version_with_text_that_no_pin_could_hold_is_refused(fake, fetch):
+    fake.fields = {"preprocessing": {"note": "\ud800"}}
+    _refused(fetch, "an answer that is not its own")
+
+
 @pytest.mark.parametrize(("data_set", "form"), [("structures", "coco"), ("planes", "folder")])
 def test_other_formats_state_their_licence_too(fetch, data_set, form):
     snapshot = fetch(data_set=data_set, format=form)

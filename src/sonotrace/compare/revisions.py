@@ -1,16 +1,15 @@
 """What a commit, branch, tag, experiment or the workspace contains, read where it is; nothing is checked out."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from sonotrace import kinds
+from sonotrace.documents import read_json, read_yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.kind import Kind
 from sonotrace.records.history import LOCK, History, folder_md5
@@ -78,7 +77,7 @@ class Revision:
         """Return a JSON file that git tracks, or None, with a note, if the revision has none that can be read."""
         content = self.file(path)
         try:
-            found = None if content is None else json.loads(content)
+            found = None if content is None else read_json(content)
         except ValueError:
             found = None
         if isinstance(found, dict):
@@ -206,8 +205,8 @@ class Revision:
     def _yaml(self, path: str) -> Mapping[str, Any]:
         content = self.file(path)
         try:
-            found = None if content is None else yaml.load(content, Loader=yaml.CSafeLoader)
-        except yaml.YAMLError:
+            found = None if content is None else read_yaml(content.decode())
+        except ValueError:
             found = None
         if isinstance(found, dict):
             return found

@@ -10,9 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sonotrace import kinds
+from sonotrace.documents import tracked_outs
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.kind import Kind
 from sonotrace.lineage.verify import current, other_parameters, unlike
@@ -181,7 +180,7 @@ def _other_sources(steps: Mapping[str, Step], top: Path) -> Iterator[str]:
     for step in steps.values():
         for link in step.inputs:
             tracked = top / f"{link.path}.dvc"
-            if tracked.is_file() and yaml.safe_load(tracked.read_bytes())["outs"][0].get("md5") != link.md5:
+            if tracked.is_file() and tracked_outs(tracked)[0].get("md5") != link.md5:
                 yield f"{link.path}.dvc: names another snapshot than {step.stage} ran with"
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
-import yaml
 
+from sonotrace.documents import tracked_outs
 from sonotrace.errors import SonotraceError
 from sonotrace.intake.bring import Arrival, DicomSettings, Importer, SourceFile, open_cache
 from sonotrace.intake.fetch import Fetched
@@ -107,8 +107,7 @@ def _keep_from_remotes(origin: Path) -> None:
     for tracked in (Path(f"{at}.dvc") for at in (origin, *origin.parents)):
         if not tracked.is_file():
             continue
-        outs = yaml.safe_load(tracked.read_text(encoding="utf-8"))["outs"]
-        if any(out.get("push", True) for out in outs):
+        if any(out.get("push", True) for out in tracked_outs(tracked)):
             raise SonotraceError(
                 f"{tracked}: DICOM files name their patients, and `dvc push` would send them; add `push: false` "
                 "to its entry under outs (docs/sources.md)"

@@ -5,7 +5,6 @@ Of an annotation the box is used, `[x, y, width, height]` in px, or the bounds o
 has no box; `iscrowd` is not looked at.
 """
 
-import json
 import math
 import unicodedata
 from collections import Counter
@@ -14,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sonotrace.documents import read_json
 from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import header_size
 from sonotrace.labels.listing import Box, Listed, image_id, images_below, side_called, side_of, source_of
@@ -32,8 +32,8 @@ def find(folder: Path) -> tuple[dict[Path, dict[str, Any]], list[str]]:
         if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
             continue
         try:
-            document = json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
+            document = read_json(path.read_bytes())
+        except ValueError as error:
             faults.append(f"{path}: not JSON ({error}); export it again, or remove it")
             continue
         if isinstance(document, dict) and document.keys() >= set(_LISTS):

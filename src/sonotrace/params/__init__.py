@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from sonotrace import kinds
+from sonotrace.documents import YamlError, read_yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.kinds.kind import Kind
 from sonotrace.params import roles
@@ -139,16 +140,14 @@ def _is_learned(content: Mapping[str, Any], data_set: str) -> bool:
 
 def _read(path: Path) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+        return read_yaml(path.read_text(encoding="utf-8"), _UniqueKeys)
     except FileNotFoundError:
         raise SonotraceError(f"{path}: not there; run from the top folder of a checkout") from None
     except UnicodeDecodeError as error:
         raise SonotraceError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else f"{path}"
-        reason = getattr(error, "problem", None) or "not YAML"
-        raise SonotraceError(f"{where}: {reason}; correct the YAML there") from None
+    except YamlError as error:
+        where = f"{path}:{error.line}" if error.line else f"{path}"
+        raise SonotraceError(f"{where}: {error.reason}; correct the YAML there") from None
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -161,11 +160,24 @@ class _UniqueKeys(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
-        for key, _ in node.value:
+        for key in _scalar_keys(node):
             if key.value in seen:
                 raise yaml.composer.ComposerError(None, None, f"key {key.value} is there twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _scalar_keys(node: yaml.Node) -> list[yaml.ScalarNode]:
+    """Return the keys of a mapping; a scalar with the tag of a mapping has none."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return [key for key, _ in pairs if isinstance(key, yaml.ScalarNode)]
+
+
+def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    text = str(loader.construct_scalar(node))
+    if any("\ud800" <= one <= "\udfff" for one in text):
+        raise yaml.constructor.ConstructorError(None, None, "half of a character (a lone surrogate)", node.start_mark)
+    return text
 
 
 def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
@@ -184,6 +196,7 @@ _SCALARS = {
 for _tag, _pattern in _SCALARS.items():
     _UniqueKeys.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), None)
 _UniqueKeys.add_constructor("tag:yaml.org,2002:int", _integer)
+_UniqueKeys.add_constructor("tag:yaml.org,2002:str", _text)
 
 
 class _Stated(BaseModel):

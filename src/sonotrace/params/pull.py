@@ -11,7 +11,7 @@ from sonotrace.params.section import Section, Seed
 def _names_a_patient(pattern: str) -> str:
     try:
         groups = re.compile(pattern).groupindex
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"not a regular expression ({error})") from None
     if "patient" not in groups:
         raise ValueError("needs a group named patient, such as '^Patient(?P<patient>[0-9]+)_'")

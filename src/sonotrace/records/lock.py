@@ -8,8 +8,7 @@ from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
-import yaml
-
+from sonotrace.documents import read_yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.records.history import folder_md5
 
@@ -58,13 +57,13 @@ def read(text: bytes | str, stages: tuple[str, ...] = ("",)) -> dict[str, Step]:
             return steps(_parsed(head))
         named = [(name.decode(), entry) for name, entry in zip(rest[::2], rest[1::2], strict=True)]
         return steps({"stages": {name: _parsed(entry) for name, entry in named if name.startswith(stages)}})
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError):
+    except (ValueError, AttributeError, LookupError, TypeError):
         raise SonotraceError("dvc.lock: cannot be read; restore it with git") from None
 
 
 @lru_cache(maxsize=4096)
 def _parsed(text: bytes) -> Any:
-    return yaml.load(text, Loader=yaml.CSafeLoader)
+    return read_yaml(text.decode())
 
 
 def steps(lock: Mapping[str, Any]) -> dict[str, Step]:

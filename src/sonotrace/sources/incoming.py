@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-import yaml
-
+from sonotrace.documents import read_yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.labels.listing import images_below
 from sonotrace.running.outputs import copy_into
@@ -55,7 +54,7 @@ def _lay_beside(origin: Path, archive: Path, into: Path) -> None:
 
 def _roboflow_notes(folder: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Read what a Roboflow export says was done to its images, in its own words."""
-    notes = sorted(folder.rglob("README.roboflow.txt"))
+    notes = sorted(path for path in folder.rglob("README.roboflow.txt") if path.is_file())
     text = notes[0].read_text(encoding="utf-8", errors="replace") if len(notes) == 1 else ""
     found = {
         what: [line.removeprefix("* ").strip() for line in lines.splitlines()]
@@ -67,10 +66,10 @@ def _roboflow_notes(folder: Path) -> tuple[dict[str, list[str]], dict[str, list[
 
 def _licence(folder: Path) -> str:
     """Read the licence that a Roboflow export states in its `data.yaml`, if it does."""
-    cards = sorted(folder.rglob("data.yaml"))
+    cards = [path for path in folder.rglob("data.yaml") if path.is_file()]
     if len(cards) != 1:
         return ""
     try:
-        return str(yaml.safe_load(cards[0].read_text(encoding="utf-8"))["roboflow"]["license"])
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
+        return str(read_yaml(cards[0].read_text(encoding="utf-8"))["roboflow"]["license"])
+    except (ValueError, KeyError, TypeError):
         return ""

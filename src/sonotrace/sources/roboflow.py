@@ -11,6 +11,7 @@ that every request goes through `roboflow.util.http.get` or `.post`.
 """
 
 import io
+import json
 import os
 import re
 import time
@@ -22,8 +23,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
-import yaml
 
+from sonotrace.documents import read_json, read_yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.running.outputs import remove
 from sonotrace.running.progress import say
@@ -59,7 +60,7 @@ def fetch(request: Request, *, wait: Wait = time.sleep) -> Snapshot:
     pin = request.pin
     if pin is None:
         entry = _fetch(request, archive, words, wait)
-        before, copies = _sorted(entry.get("preprocessing")), _sorted(entry.get("augmentation"))
+        before, copies = _stated(entry.get("preprocessing")), _stated(entry.get("augmentation"))
         return Snapshot(request.into, words, _licence(request.into), before, copies)
     if not _unpacked(archive, request.into):
         _fetch(request, archive, words, wait)
@@ -179,7 +180,7 @@ class _Roboflow:
         return max(self._deadline - time.monotonic(), 0)
 
     def versions(self) -> dict[int, dict[str, Any]]:
-        """Return number -> entry of the project's versions."""
+        """Return number -> entry of the project's versions, its keys sorted throughout."""
         from roboflow import Roboflow
 
         workspace, project = self._request.params["workspace"], self._request.params["project"]
@@ -188,7 +189,8 @@ class _Roboflow:
         head = self._ask(f"project {project}", "project", lambda: found.project(project))
 
         def entries() -> dict[int, dict[str, Any]]:
-            return {int(entry["id"].rpartition("/")[2]): entry for entry in head.get_version_information()}
+            stated = read_json(json.dumps(head.get_version_information(), sort_keys=True))
+            return {int(entry["id"].rpartition("/")[2]): entry for entry in stated}
 
         return self._ask(f"project {project}", "project", entries)
 
@@ -320,23 +322,19 @@ def _how_to_give_a_key() -> str:
     return f"set {_KEY} to the private key from app.roboflow.com (Settings, API Keys), or run `roboflow auth login`"
 
 
-def _sorted(stated: Any) -> dict[str, Any]:
-    """Return what a version states, in the order of its keys throughout; empty where it states nothing."""
-
-    def ordered(value: Any) -> Any:
-        return {key: ordered(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
-
-    return ordered(stated) if isinstance(stated, dict) else {}
+def _stated(value: Any) -> dict[str, Any]:
+    """Return what a version states; empty where it states nothing."""
+    return value if isinstance(value, dict) else {}
 
 
 def _licence(folder: Path) -> str:
     """Read the licence from an export's `data.yaml`, else from its read-me; empty where neither says."""
     try:
-        card = yaml.safe_load((folder / "data.yaml").read_text(encoding="utf-8"))
+        card = read_yaml((folder / "data.yaml").read_text(encoding="utf-8"))
         return str(card["roboflow"]["license"] or "")
-    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass
-    for notes in sorted(folder.glob("README*.txt")):
+    for notes in sorted(path for path in folder.glob("README*.txt") if path.is_file()):
         found = re.search(r"^License: *(.+)$", notes.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
         if found:
             return found[1].strip()

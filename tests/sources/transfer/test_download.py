@@ -473,6 +473,7 @@ def test_json_is_read_after_trouble(server):
         (Reply(b"{", kind="application/json"), "not JSON"),
         (Reply(b"\xff\xff", kind="application/json"), "not JSON"),
         (Reply(b"[" * 100_000, kind="application/json"), "not JSON"),
+        (Reply(rb'{"licence": "\ud800"}', kind="application/json"), "not JSON"),
         (Reply(f'{{"link": "https://127.0.0.1/?key={SECRET}"'.encode(), kind="application/json"), "not JSON"),
         (_json({}, status=401), "status 401"),
         (Reply(bytes(1_100_000), kind="application/json"), "over the limit"),

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import requests
 import urllib3
 
+from sonotrace.documents import read_json
 from sonotrace.errors import SonotraceError
 from sonotrace.running.outputs import PART, remove, write_json
 from sonotrace.running.progress import bar, say
@@ -101,8 +102,8 @@ def get_json(
     limits = replace(limits, megabytes=min(limits.megabytes, JSON_MEGABYTES))
     with _errand(url, what, limits, JSON_KINDS, None) as errand:
         content = _persist(errand, wait, lambda: _read(errand))
-    with suppress(ValueError, RecursionError):
-        return json.loads(content)
+    with suppress(ValueError):
+        return read_json(content)
     raise SonotraceError(f"{what}: the answer of {errand.host} is not JSON; try again later")
 
 
