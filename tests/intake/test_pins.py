@@ -198,3 +198,21 @@ def test_a_file_just_written_is_read_again(tmp_path, known):
     assert [_hashed(at, known) for _ in range(2)] == [0, 0]
     (at / "data.yaml").write_bytes(b"names: [CSX]")
     assert _hashed(at, known) == 0
+
+
+@pytest.mark.parametrize("content", [b"file,sha256\n\xff,1\n", b"file,sha256\n" + b"a" * 200_000, b"a,b\n1,2\n"])
+def test_a_damaged_table_of_files_is_an_error_that_names_it(tmp_path, content):
+    (tmp_path / "files.csv").write_bytes(content)
+    with pytest.raises(SonotraceError, match=r"files\.csv: not a table of file and sha256"):
+        pins.read_files(tmp_path)
+
+
+def test_a_coco_file_nested_too_deeply_is_known_by_its_bytes(tmp_path):
+    content = b"[" * 50_000
+    _lay_out(tmp_path, {"_annotations.coco.json": content})
+    assert pins.contents(tmp_path, 1) == {"_annotations.coco.json": hashlib.sha256(content).hexdigest()}
+
+
+def test_an_image_whose_name_begins_with_readme_is_content(tmp_path):
+    _lay_out(tmp_path, {"README_1.png": b"1", "README.dcm": b"2", "README.txt": b"3"})
+    assert list(pins.contents(tmp_path, 1)) == ["README.dcm", "README_1.png"]

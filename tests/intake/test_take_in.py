@@ -89,3 +89,9 @@ def test_the_label_file_of_a_dicom_file_is_not_named_after_it(tmp_path, terms, m
     table = take_in(listed, fetched, tmp_path / "images", terms).manifest
     assert "Miller" not in table.to_csv()
     assert set(table["labelled_by"]) == {f"{image}.txt" for image in table["image"]} | {"table.csv:2"}
+
+
+def test_an_image_whose_name_begins_with_readme_is_taken_in(tmp_path, terms):
+    fetched = _fetched(tmp_path / "at", {"README_1.png": _png()})
+    taken = take_in([Listed("README_1", tmp_path / "at/README_1.png")], fetched, tmp_path / "images", terms)
+    assert taken.images == 1

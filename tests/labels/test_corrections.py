@@ -126,3 +126,9 @@ def test_boxes_are_not_relabelled_here_but_an_image_can_be_left_out(table):
         decide(_decision(**box, new="CSP"), BOX_KIND, table)
     assert choices(BOX_KIND, []) == ()
     assert choices(PLANE_KIND, ["brain"]) == PLANES + OUT_OF_SCOPE
+
+
+def test_a_table_that_csv_cannot_read_is_an_error_that_names_it(table):
+    table.write_text(",".join(COLUMNS) + "\n" + "a" * 200_000 + "\n")
+    with pytest.raises(SonotraceError, match=r"corrections\.csv: not a CSV table.*restore it with git"):
+        Corrections("planes", PLANE_KIND, table)

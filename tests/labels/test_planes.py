@@ -328,3 +328,23 @@ def test_the_african_table_names_the_centre_and_its_patient_numbers_are_left_to_
 def test_a_table_with_site_and_center_is_ambiguous(tmp_path):
     with pytest.raises(SonotraceError, match="2 columns are called Site; keep one"):
         _snapshot(tmp_path, "Image_name,Plane,Site,Center\na,Fetal brain,North,South\n", ["a.png"])
+
+
+def test_a_table_that_csv_cannot_read_is_an_error(tmp_path):
+    with pytest.raises(SonotraceError, match=r"image_label\.csv: not a CSV table \(field larger"):
+        _snapshot(tmp_path, f"Image_name,Plane\n{'a' * 200_000},Fetal brain\n")
+
+
+def test_a_folder_named_like_the_table_is_ignored(tmp_path):
+    (tmp_path / "other.csv").mkdir()
+    (tmp_path / "image_label.csv").mkdir()
+    (tmp_path / "Fetal brain").mkdir()
+    (tmp_path / "Fetal brain" / "a.png").touch()
+    (entry,) = read_snapshot(tmp_path, "image_label.csv")
+    assert (entry.image, entry.label) == ("a", "Fetal brain")
+
+
+def test_a_column_name_cannot_break_the_line(tmp_path):
+    with pytest.raises(SonotraceError, match="no column") as caught:
+        _snapshot(tmp_path, "Image_name,Pl\x1b[2J\x00\n")
+    assert str(caught.value).isprintable()

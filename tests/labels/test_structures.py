@@ -230,3 +230,41 @@ def test_a_data_yaml_counts_before_a_list_of_classes(tmp_path):
 def test_a_rotated_box_is_read_as_the_bounds_of_its_corners(tmp_path):
     found = _export(tmp_path, {"train/a": "2 0.5 0.2 0.7 0.4 0.5 0.6 0.3 0.4\n"})
     assert _boxes(found["a"]) == [("CSP", 0.3, 0.2, 0.7, 0.6)]
+
+
+BOMB = (
+    "a0: &a0 [1, 1]\n"
+    + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(9))
+    + "names: *a9\n"
+)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "names: [CSP]\ndate: 2001-99-99\n",
+        "names: [CSP]\nnc: !!int ''\n",
+        "names: !!timestamp x\n",
+        "[" * 50_000,
+        BOMB,
+    ],
+    ids=["an impossible date", "no number", "no time", "too deep", "aliases without measure"],
+)
+def test_a_card_that_yaml_cannot_read_is_an_error_that_names_it(tmp_path, card):
+    (tmp_path / "data.yaml").write_text(card)
+    with pytest.raises(SonotraceError, match=r"data\.yaml: no usable list of class names"):
+        read_snapshot(tmp_path)
+
+
+def test_a_folder_named_like_a_card_or_a_class_list_is_ignored(tmp_path):
+    for folder in ("x/data.yaml", "classes.txt"):
+        (tmp_path / folder).mkdir(parents=True)
+    entries = _export(tmp_path, {"train/a": "2 0.5 0.5 0.2 0.2\n"})
+    assert entries["a"].boxes[0].structure == "CSP"
+
+
+def test_a_folder_named_like_a_label_file_quarantines_its_image(tmp_path):
+    (tmp_path / "train/labels/b.txt").mkdir(parents=True)
+    entries = _export(tmp_path, {"train/a": "2 0.5 0.5 0.2 0.2\n", "train/b": None})
+    assert entries["a"].refused == ""
+    assert entries["b"].refused == "unreadable box: its label file is a folder; export again"

@@ -158,3 +158,13 @@ def test_a_line_of_something_else_is_named(line):
     with pytest.raises(SonotraceError) as caught:
         parse(f"{','.join(COLUMNS)}\nb,plain,real,held\n{line}\n", PATH)
     assert str(caught.value).startswith(f"{PATH}:3: no row of patient, hash, people, state; restore")
+
+
+def test_a_ledger_that_csv_cannot_read_is_an_error_that_names_it():
+    with pytest.raises(SonotraceError, match=r"test_patients\.csv: not a CSV table.*restore the file with git"):
+        parse(",".join(COLUMNS) + "\n" + "a" * 200_000, PATH)
+
+
+def test_line_ends_of_other_systems_are_read():
+    row = "0" * 20 + ",keyed,real,held"
+    assert parse(f"{','.join(COLUMNS)}\r{row}\r", PATH) == parse(f"{','.join(COLUMNS)}\n{row}\n", PATH)

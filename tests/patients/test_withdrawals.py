@@ -150,3 +150,10 @@ def test_a_damaged_or_missing_table_is_named():
     TABLE.unlink()
     with pytest.raises(SonotraceError, match=r"withdrawn\.csv: not there; restore it"):
         Withdrawals()
+
+
+@pytest.mark.parametrize("rows", [b"\xff,a,\n", b"a" * 200_000 + b",b,\n"], ids=["not UTF-8", "a field too long"])
+def test_a_table_that_csv_cannot_read_is_an_error_that_names_it(tmp_path, rows):
+    (tmp_path / "withdrawn.csv").write_bytes(b"patient,reason,date\n" + rows)
+    with pytest.raises(SonotraceError, match=r"withdrawn\.csv: not a CSV table.*restore it with git"):
+        Withdrawals(tmp_path / "withdrawn.csv")

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from sonotrace.documents import read_json
 from sonotrace.errors import SonotraceError
+from sonotrace.labels.listing import is_image
 from sonotrace.running.item_cache import ItemCache
 from sonotrace.running.outputs import write_csv, write_json
 from sonotrace.running.parallel import BATCH, in_order
@@ -53,14 +55,14 @@ class Differences:
 def contents(folder: Path, workers: int, known: ItemCache | None = None) -> dict[str, str]:
     """Return name -> sha256 of every file in `folder` and below, names relative and sorted.
 
-    Read-me files are left out, since Roboflow writes the date of the export into them, and so are hidden
-    files. Of its COCO files, `info` does not count, which holds a date too. A file is read only if `known`
+    Read-me files, unless they are images, are left out, since Roboflow writes the date of the export into them; so
+    are hidden files. Of its COCO files, `info` does not count, which holds a date too. A file is read only if `known`
     does not have it, or it may have been written to since.
     """
     files = sorted(
         (path.relative_to(folder).as_posix(), path)
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith((".", "README"))
+        if path.is_file() and not path.name.startswith(".") and (not path.name.startswith("README") or is_image(path))
     )
 
     top = folder.absolute()
@@ -96,12 +98,11 @@ def _sha256(path: Path) -> str:
 
 def _without_info(annotations: bytes) -> bytes:
     try:
-        content = json.loads(annotations)
-    except ValueError:
+        content = read_json(annotations)
+        stated = {key: value for key, value in content.items() if key != "info"} if isinstance(content, dict) else None
+        return annotations if stated is None else json.dumps(stated, sort_keys=True).encode()
+    except (ValueError, RecursionError):
         return annotations
-    if not isinstance(content, dict):
-        return annotations
-    return json.dumps({key: value for key, value in content.items() if key != "info"}, sort_keys=True).encode()
 
 
 def fingerprint(content: Mapping[str, str]) -> str:
@@ -126,7 +127,7 @@ def read(origin: Path) -> Pin | None:
     """
     path = origin / PIN
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path.read_text(encoding="utf-8"))
         if facts == {}:
             return None
         return Pin(**{fact.name: facts[fact.name] for fact in fields(Pin) if _is_stated(facts, fact.name)})
@@ -152,8 +153,8 @@ def read_files(origin: Path) -> dict[str, str]:
             return {row["file"]: row["sha256"] for row in csv.DictReader(stream)}
     except FileNotFoundError:
         return {}
-    except KeyError:
-        raise SonotraceError(f"{origin / FILES}: no columns file and sha256; restore it with git") from None
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        raise SonotraceError(f"{origin / FILES}: not a table of file and sha256; restore it with git") from None
 
 
 def write(origin: Path, snapshot: Snapshot, content: Mapping[str, str]) -> None:

@@ -168,6 +168,8 @@ def _numbered(table: Path) -> list[tuple[int, Correction]]:
         raise SonotraceError(f"{table}: not there; restore it with git") from None
     except UnicodeDecodeError as error:
         raise SonotraceError(f"{table}: byte {error.start} is not UTF-8; save the table as UTF-8") from None
+    except csv.Error as error:
+        raise SonotraceError(f"{table}: not a CSV table ({error}); restore it with git") from None
     first: dict[tuple[str, str], int] = {}
     for line, row in rows:
         before = first.setdefault((row.data_set, row.sha256), line)

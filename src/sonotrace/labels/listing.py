@@ -62,10 +62,11 @@ def images_below(folder: Path) -> list[Path]:
 
     Files are told by their ending, in upper or lower case, and DICOM also by its mark.
     """
-    return sorted(path for path in folder.rglob("*") if _is_image(path))
+    return sorted(path for path in folder.rglob("*") if is_image(path))
 
 
-def _is_image(path: Path) -> bool:
+def is_image(path: Path) -> bool:
+    """Tell whether a file, unless hidden, is an image or DICOM, by its ending or its mark."""
     return (
         not path.name.startswith(".") and path.is_file() and (path.suffix.lower() in _IMAGE_ENDINGS or is_dicom(path))
     )

@@ -16,7 +16,7 @@ def read_snapshot(folder: Path, settings: Mapping[str, Any], data_set: str) -> L
     there. Otherwise the folder of an image is its label: `hip` for `hip/standard_0.png`. Raises SonotraceError for
     an image that is in no folder.
     """
-    if any(path.name == settings["table"] for path in folder.rglob("*")):
+    if any(planes.tables_below(folder, settings["table"])):
         return planes.read_snapshot(folder, settings, data_set)
     files = images_below(folder)
     for file in files:

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def read_snapshot(folder: Path, settings: Mapping[str, Any], data_set: str) -> L
     """
     place = _Place(folder, settings.get("table", "image_label.csv"), f"pull.{data_set}.incoming.table")
     files = images_below(folder)
-    if not any(path.name == place.table for path in folder.rglob("*")):
+    if not any(tables_below(folder, place.table)):
         in_planes = [path for path in files if path.parent != folder and plane_of(path.parent.name)]
         if in_planes:
             _check_folders(place, files, in_planes)
@@ -131,12 +131,17 @@ def _check_folders(place: _Place, files: list[Path], in_planes: list[Path]) -> N
             f"({', '.join(PLANES + OUT_OF_SCOPE)}) though others are; sort all images, or name the table in "
             f"{place.parameter}"
         )
-    tables = [path.name for path in sorted(folder.rglob("*.csv")) if is_label_table(path)]
+    tables = [path.name for path in sorted(folder.rglob("*.csv")) if path.is_file() and is_label_table(path)]
     if tables:
         raise SonotraceError(
             f"{folder}: no label table {table}, but {tables[0]} and folders named after planes; "
             f"set {place.parameter}: {tables[0]}, or remove it to label by folder"
         )
+
+
+def tables_below(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the files, not folders, of this name in `folder` and below."""
+    return (path for path in folder.rglob("*") if path.name == name and path.is_file())
 
 
 def is_label_table(path: Path) -> bool:
@@ -149,7 +154,7 @@ def is_label_table(path: Path) -> bool:
 def _find(place: _Place) -> Path:
     """Return where the table is: in the folder, or in the one folder below that has it."""
     folder, table = place.folder, place.table
-    found = [path for path in folder.rglob("*") if path.name == table]
+    found = list(tables_below(folder, table))
     if len(found) > 1 and folder / table not in found:
         raise SonotraceError(f"{folder}: {len(found)} files {table} below it; keep one, or put one in it")
     return found[0] if len(found) == 1 else folder / table
@@ -167,7 +172,13 @@ def _rows(path: Path, place: _Place) -> list[tuple[int, dict[str, str]]]:
         ) from None
     except UnicodeDecodeError as error:
         raise SonotraceError(f"{path}: byte {error.start} is not UTF-8; save the table as UTF-8") from None
-    lines = text.splitlines()
+    try:
+        return _parsed(path, text.splitlines())
+    except csv.Error as error:
+        raise SonotraceError(f"{path}: not a CSV table ({error}); check its quotes, and save it again") from None
+
+
+def _parsed(path: Path, lines: list[str]) -> list[tuple[int, dict[str, str]]]:
     separator = ";" if lines and ";" in lines[0] else ","
     reader = csv.DictReader(lines, delimiter=separator, restkey="", restval="")
     known = {name.lower(): name for name in COLUMNS} | _ALSO_CALLED

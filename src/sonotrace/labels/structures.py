@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from sonotrace.documents import read_yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.labels import coco
 from sonotrace.labels.listing import Box, Listed, Listing, image_id, images_below, side_of, source_of
@@ -29,13 +28,13 @@ def read_snapshot(folder: Path, _settings: Mapping[str, Any], _data_set: str) ->
     copy of SOURCE. A box that an image has twice counts once. Raises SonotraceError where there are no
     labels, or labels of both kinds.
     """
-    cards = sorted(folder.rglob("data.yaml"))
+    cards = _files(folder, "data.yaml")
     documents, faults = coco.find(folder)
     if cards and documents:
         both = f"{cards[0].relative_to(folder)} (YOLOv8) and {next(iter(documents)).relative_to(folder)} (COCO)"
         raise SonotraceError(f"{folder}: labels in {both}; keep one of them")
     if not cards and not documents:
-        cards = sorted(path for name in CLASS_LISTS for path in folder.rglob(name))
+        cards = sorted(path for name in CLASS_LISTS for path in _files(folder, name))
     if len(cards) == 1:
         return _distinct(_read_yolo(folder, cards[0]))
     if faults:
@@ -46,6 +45,11 @@ def read_snapshot(folder: Path, _settings: Mapping[str, Any], _data_set: str) ->
             "it must hold one YOLO or COCO export, as a folder or as one archive"
         )
     return _distinct(Listing(coco.read(folder, documents), frozenset(documents)))
+
+
+def _files(folder: Path, name: str) -> list[Path]:
+    """List the files, not folders, of this name in `folder` and below, sorted."""
+    return sorted(path for path in folder.rglob(name) if path.is_file())
 
 
 def _distinct(listing: Listing) -> Listing:
@@ -116,11 +120,11 @@ def _read_card(card: Path) -> _Export:
             raise SonotraceError(f"{card}: not UTF-8; save it as UTF-8, one class name per line") from None
         return _Export([line.strip() for line in lines if line.strip()], 0)
     try:
-        content = yaml.safe_load(card.read_text(encoding="utf-8"))
+        content = read_yaml(card.read_text(encoding="utf-8"))
         names = content["names"]
         if isinstance(names, dict):
             names = [names[index] for index in range(len(names))]
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError):
+    except (ValueError, KeyError, TypeError):
         names = None
     if not isinstance(names, list):
         raise SonotraceError(f"{card}: no usable list of class names; export again as YOLOv8, or add `names: [...]`")
@@ -145,7 +149,11 @@ def _nfc(path: Path) -> str:
 def _read_boxes(path: Path, export: _Export) -> tuple[list[Box], str]:
     """Return the boxes of a label file, or none and why they cannot be used, as `reason: detail`."""
     boxes = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except IsADirectoryError:
+        return [], "unreadable box: its label file is a folder; export again"
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         box = _read_box(line.split(), export)

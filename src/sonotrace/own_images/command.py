@@ -102,7 +102,7 @@ def _table(data_set: str, params: Params, offer: Offer, chosen: dict[str, Any]) 
     named = getattr(params.pull[data_set].incoming, "table", None)
     if named is None or key in chosen:
         return {}
-    tables = sorted({file.name for file in offer.folder.rglob("*.csv") if is_label_table(file)})
+    tables = sorted({file.name for file in offer.folder.rglob("*.csv") if file.is_file() and is_label_table(file)})
     if named in tables or not tables:
         return {}
     if len(tables) > 1:

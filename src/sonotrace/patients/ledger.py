@@ -82,8 +82,12 @@ def parse(text: str, path: Path) -> dict[str, Entry]:
 
     Raises SonotraceError for a line that is no row of a ledger.
     """
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise SonotraceError(f"{path}: not a CSV table ({error}); restore the file with git") from None
     entries: dict[str, Entry] = {}
-    for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
+    for number, row in enumerate(rows, start=1):
         if row == COLUMNS or not row:  # a merge by lines may repeat the header
             continue
         if len(row) != len(COLUMNS) or row[1] not in HASHES or row[2] not in PEOPLE or row[3] not in STATES:

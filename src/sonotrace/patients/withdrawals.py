@@ -135,6 +135,8 @@ def _rows(table: Path) -> list[Withdrawal]:
             return [Withdrawal(row["patient"], row["reason"], row.get("date") or "") for row in reader]
     except FileNotFoundError:
         raise SonotraceError(f"{table}: not there; restore it with git") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SonotraceError(f"{table}: not a CSV table in UTF-8 ({error}); restore it with git") from None
 
 
 def _write(rows: Iterable[Withdrawal], table: Path) -> None:
