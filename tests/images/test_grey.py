@@ -3,6 +3,7 @@
 import io
 import resource
 import struct
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from sonotrace.errors import SonotraceError
+from sonotrace.images import grey
 from sonotrace.images.grey import (
     MAX_PIXELS,
     MAX_SIDE,
@@ -468,3 +470,13 @@ def test_a_missing_image_is_named(tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path):
     with pytest.raises(SonotraceError, match=r"image\.png: cannot be written"):
         write_png(_picture(), tmp_path / "gone" / "image.png")
+
+
+def test_a_16_bit_image_is_made_grey_without_another_copy_of_16_bits():
+    image = np.random.default_rng(0).integers(0, 4096, (3000, 500, 4), dtype=np.uint16)
+    tracemalloc.start()
+    made = grey._to_grey(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert made.shape == (3000, 500)
+    assert peak < 0.75 * image.nbytes

@@ -2,9 +2,11 @@
 
 import io
 import pickle
+import struct
 import subprocess
 import sys
 import traceback
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -553,3 +555,52 @@ print(*in_order(look, sorted(Path().glob("*.dcm")) * 5, workers=4))
     assert ran.stdout.count("Clip(") == 5
     assert "Traceback" in ran.stderr
     assert not _tells(ran.stdout + ran.stderr)
+
+
+# Files that claim to be larger than memory
+
+
+def _claiming(content, mark, at, form, *sizes):
+    """Return a file whose compressed frame has another size in its own header."""
+    changed = bytearray(content)
+    struct.pack_into(form, changed, content.index(mark) + at, *sizes)
+    return bytes(changed)
+
+
+JPEG_HEAD, JPEG_LS_HEAD, CODESTREAM = b"\xff\xc0", b"\xff\xf7", b"\xff\x4f\xff\x51"
+LARGE = {
+    "jpeg": _claiming(jpeg(SMOOTH), JPEG_HEAD, 5, ">HH", 65500, 65500),
+    "jpeg 2000": _claiming(as_ultrasound("JPEG2000.dcm"), CODESTREAM, 8, ">II", 40_000, 40_000),
+    "jpeg-ls": _claiming(as_ultrasound("MR_small_jpeg_ls_lossless.dcm"), JPEG_LS_HEAD, 5, ">HH", 65535, 65535),
+    "its attributes": compressed([bytes(100)], RLELossless, Rows=65535, Columns=65535),
+}
+
+
+@pytest.mark.parametrize("form", LARGE)
+def test_a_frame_that_claims_too_large_a_size_is_refused_before_it_is_decoded(form):
+    assert "million pixels" in _refused(LARGE[form], "too large")
+
+
+def test_a_file_that_inflates_to_too_much_is_refused(monkeypatch):
+    monkeypatch.setattr(dicom_reader, "MOST_BYTES", 3_000_000)
+    whole = dicom(GREY, syntax=DeflatedExplicitVRLittleEndian)
+    start = 144 + struct.unpack_from("<I", whole, 140)[0]  # after the preamble and the group of the file
+    data_set, packer = zlib.decompress(whole[start:], -15), zlib.compressobj(wbits=-15)
+    packed = packer.compress(data_set + bytes(4_000_000)) + packer.flush()
+    assert "inflates" in _refused(whole[:start] + packed, "too large")
+
+
+def test_more_frames_than_bytes_are_refused():
+    assert "more frames than" in _refused(dicom(GREY, NumberOfFrames=10**6), "damaged file", frames="all")
+
+
+def test_too_many_pixels_in_all_frames_are_refused(monkeypatch):
+    monkeypatch.setattr(dicom_reader, "MOST_PIXELS", 3 * GREY.size)
+    assert len(read(dicom(CLIP), 2, {}).frames) == 1
+    assert "one frame" in _refused(dicom(CLIP), "too large", frames="all")
+
+
+def test_a_region_that_starts_before_the_first_pixel_is_ignored():
+    item = region(0, 0, 20, 20)
+    item.add_new(0x00186018, "SL", -5)  # RegionLocationMinX0, which is unsigned by the standard
+    assert _refused(dicom(GREY, regions=[item]), "no ultrasound region")

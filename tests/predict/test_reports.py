@@ -177,3 +177,12 @@ def test_another_library_reads_the_tree(place):
     done = subprocess.run(["dsrdump", str(report)], capture_output=True, text=True, check=True)
     assert "Cavum septi pellucidi" in done.stdout or "cavum septi pellucidi" in done.stdout
     assert "POLYLINE" in done.stdout
+
+
+def test_a_value_of_an_unknown_kind_is_reported_and_the_rest_goes_on(place):
+    content = _image(tiny_models.LEVELS["brain"])
+    (place / "images/a.dcm").write_bytes(content.replace(b"\x20\x00\x0d\x00UI", b"\x20\x00\x0d\x00WI"))
+    (place / "images/b.dcm").write_bytes(content)
+    done, reports = _reports(code=1)
+    assert len(reports) == 1
+    assert "error: images/a.dcm: an attribute of the patient or the study is not valid DICOM" in done.stderr

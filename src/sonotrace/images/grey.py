@@ -266,7 +266,8 @@ def _decode_tiff(content: bytes) -> Grey:
                 return np.array(image.convert("L"))
             if image.mode == "LA":
                 return np.array(image.getchannel("L"))
-            return np.asarray(cv2.cvtColor(np.array(image.convert("RGB")), cv2.COLOR_RGB2GRAY), np.uint8)
+            colours = image if image.mode == "RGB" else image.convert("RGB")  # which would copy the image
+            return np.asarray(cv2.cvtColor(np.array(colours), cv2.COLOR_RGB2GRAY), np.uint8)
     except _UnreadableError:
         raise
     except UnidentifiedImageError:
@@ -315,5 +316,7 @@ def _to_grey(image: NDArray[Any]) -> Grey:
     if image.dtype == np.uint16:
         largest = int(image.max())
         depth = next(bits for bits in DEPTHS if largest < 1 << bits)
-        image = (image >> (depth - 8)).astype(np.uint8)
+        narrow = np.empty(image.shape, np.uint8)
+        np.right_shift(image, depth - 8, out=narrow, casting="unsafe")  # without a second copy of 16 bits
+        image = narrow
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image, np.uint8)

@@ -7,10 +7,13 @@ ultrasound image is refused. Attribute names and values are those of DICOM PS3.3
 What this cannot see: text burned into the region itself, in a file that does not say so.
 """
 
+import io
 import logging
 import math
 import re
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -19,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sonotrace.images.grey import Grey
+from sonotrace.images.grey import MAX_PIXELS, MAX_SIDE, Grey
 
 PLUGIN = "pylibjpeg"
 """Of pydicom's decoders the one that is used, so that pixels do not depend on what else is installed."""
@@ -45,8 +48,20 @@ ULTRASOUND = {
 }
 """SOP classes of ultrasound images, for files that do not state their modality."""
 
+MOST_PIXELS = 1_000_000_000
+"""Most pixels of all frames that are read from one file."""
+MOST_BYTES = 300_000_000
+"""Most bytes that a deflated file may inflate to."""
+
 Region = tuple[int, int, int, int]
 """Left, top, right, bottom in px of the full frame; right and bottom lie outside."""
+
+_JPEG = b"\xff\xd8"
+_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
+_FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xDE, 0xF7)
+"""Markers of frame headers: SOFn, DHP of a hierarchical JPEG, and SOF55 of JPEG-LS."""
+_CODESTREAM = re.compile(rb"\xff\x4f\xff\x51.{4}(.{16})", re.DOTALL)
+"""Start of a JPEG 2000 codestream: SOC, SIZ, its length and capabilities, then the corners of the image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +158,13 @@ def _read(
     size = (dataset.Columns, dataset.Rows)
     box, mm_per_px = _box(dataset, size, scanner, {" ".join(device.split()): crop for device, crop in crops.items()})
     total = max(1, int(dataset.get("NumberOfFrames") or 1))
+    if total > len(content):
+        raise Refused("damaged file", "it claims more frames than it has bytes; export it again")
     numbers = _numbers(frames, total)
     left, top, right, bottom = box
+    _check_size(*size)
+    if len(numbers) * (right - left) * (bottom - top) > MOST_PIXELS:
+        raise Refused("too large", f"over {MOST_PIXELS // 10**6} million pixels in all frames; choose one frame")
     images = []
     for pixels, photometric in _decoded(dataset, numbers, total):
         images.append(_grey(pixels[top:bottom, left:right], photometric, dataset))
@@ -154,12 +174,11 @@ def _read(
 
 def _parse(content: bytes) -> Any:
     """Read the attributes that are let in, and make sure that the pixel data is whole."""
-    import io
-
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
     try:
+        _check_inflated(content)
         dataset = dcmread(io.BytesIO(content), specific_tags=list(ATTRIBUTES))
     except InvalidDicomError:
         raise Refused("damaged file", "no DICOM file, or its header is missing; export it again") from None
@@ -172,6 +191,57 @@ def _parse(content: bytes) -> Any:
     if stored.length not in (undefined, len(stored.value or b"")):
         raise Refused("damaged file", "cut short; export it again")
     return dataset
+
+
+def _check_inflated(content: bytes) -> None:
+    """Raise Refused for a deflated data set that is larger than pydicom should inflate in memory."""
+    from pydicom.filereader import _read_file_meta_info, read_preamble
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    stream = io.BytesIO(content)
+    read_preamble(stream, force=False)
+    if _read_file_meta_info(stream).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    inflater, length, left = zlib.decompressobj(-zlib.MAX_WBITS), 0, stream.read()
+    while left and not inflater.eof:
+        length += len(inflater.decompress(left, 1 << 20))
+        left = inflater.unconsumed_tail
+        if length > MOST_BYTES:
+            raise Refused("too large", f"inflates to over {MOST_BYTES // 10**6} MB; export it uncompressed")
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise Refused("too large", f"frames of over {MAX_PIXELS // 10**6} million pixels or {MAX_SIDE} px a side")
+
+
+def _check_streams(dataset: Any, numbers: list[int], total: int) -> None:
+    """Raise Refused for a compressed frame whose own header claims too large a size: decoders allocate that much."""
+    from pydicom.encaps import get_frame
+
+    offsets = (dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths"))
+    extended = offsets if all(offsets) else None
+    for number in numbers:
+        stream = get_frame(dataset.PixelData, number - 1, number_of_frames=total, extended_offsets=extended)
+        for size in _stated_sizes(stream):
+            _check_size(*size)
+
+
+def _stated_sizes(stream: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the width and height of each frame header in a JPEG (ITU-T T.81), JPEG-LS or JPEG 2000 (T.800) stream."""
+    if not stream.startswith(_JPEG):
+        for found in _CODESTREAM.finditer(stream):
+            right, bottom, left, top = struct.unpack(">4I", found[1])
+            yield right - left, bottom - top
+        return
+    at = 2
+    while marker := _MARKER.search(stream, at):
+        kind, at = marker[1][0], marker.end()
+        if kind in _FRAMES and len(stream) >= at + 7:
+            height, width = struct.unpack_from(">HH", stream, at + 3)
+            yield width, height
+        if kind != 0x01 and not 0xD0 <= kind <= 0xD9 and len(stream) >= at + 2:  # those have no length
+            at += int.from_bytes(stream[at : at + 2])
 
 
 def _check_kind(dataset: Any) -> None:
@@ -244,7 +314,7 @@ def _tissues(dataset: Any, size: tuple[int, int]) -> list[_Tissue]:
         left, top, right, bottom = corners
         if right > size[0] or bottom > size[1]:
             return []
-        if left < right and top < bottom:
+        if 0 <= left < right and 0 <= top < bottom:
             box = (left, top, min(right + 1, size[0]), min(bottom + 1, size[1]))
             tissues.append(_Tissue(box, _mm_per_px(item)))
     return tissues
@@ -280,10 +350,14 @@ def _decoded(dataset: Any, numbers: list[int], total: int) -> Iterator[tuple[NDA
     indices = None if len(numbers) == total else [number - 1 for number in numbers]
     plugin = PLUGIN if decoder.is_encapsulated else ""
     try:
+        if decoder.is_encapsulated:
+            _check_streams(dataset, numbers, total)
         decoded = decoder.iter_array(dataset, indices=indices, decoding_plugin=plugin)
         for _ in numbers:
             pixels, properties = next(decoded)
             yield pixels, str(properties["photometric_interpretation"])
+    except Refused:
+        raise
     except Exception:  # noqa: BLE001 - each decoder raises its own kinds
         raise Refused("undecodable pixels", "damaged, or other than the file states; export it again") from None
 

@@ -60,6 +60,8 @@ STRUCTURES = {
     "CSP": CodedConcept("74968005", "SCT", "Cavum septi pellucidi"),
     "MIDLINE_FALX": CodedConcept("MIDLINE_FALX", SCHEME, "Midline falx"),
 }
+_NEEDED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+"""Attributes that a report must repeat."""
 
 
 def write(content: bytes, name: str, said: Sequence[Prediction], hashes: dict[str, str], folder: Path) -> Path:
@@ -68,22 +70,18 @@ def write(content: bytes, name: str, said: Sequence[Prediction], hashes: dict[st
     `hashes` maps `planes` and `structures` to the sha256 of the models that were asked. Raises SonotraceError, with the
     remedy, where the file lacks a UID that a report must repeat, or has values that no report may hold.
     """
-    image = dcmread(io.BytesIO(content), stop_before_pixels=True)
-    missing = [
-        keyword
-        for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-        if not image.get(keyword)
-    ]
-    if missing:
-        raise SonotraceError(f"{name}: has no {missing[0]}, which a report must name; export the file again")
     uid = UID()
     try:
-        written = _bytes(image, said, hashes, uid)
-    except Exception:  # noqa: BLE001 - highdicom raises many kinds, with values in their text
+        image = dcmread(io.BytesIO(content), stop_before_pixels=True)
+        missing = [keyword for keyword in _NEEDED if not image.get(keyword)]
+        written = b"" if missing else _bytes(image, said, hashes, uid)
+    except Exception:  # noqa: BLE001 - pydicom and highdicom raise many kinds, with values in their text
         raise SonotraceError(
             f"{name}: an attribute of the patient or the study is not valid DICOM, so no report of it can be written; "
             "correct it and export the file again"
         ) from None
+    if missing:
+        raise SonotraceError(f"{name}: has no {missing[0]}, which a report must name; export the file again")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"{uid}.dcm"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
