@@ -201,3 +201,12 @@ def test_whoever_got_the_models_alone_can_verify_them(signed, keys):
         path.unlink()
     with pytest.raises(SonotraceError, match=r"^dvc\.lock: not there, and no signature in models; "):
         _problems(keys, signed)
+
+
+def test_a_public_key_of_an_unknown_kind_is_an_error(signed, keys, tmp_path):
+    lines = keys[1].read_text().splitlines()
+    known, other = bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d4201")
+    content = base64.b64decode("".join(lines[1:-1])).replace(known, other)
+    (tmp_path / "other.pem").write_text(f"{lines[0]}\n{base64.b64encode(content).decode()}\n{lines[-1]}\n")
+    with pytest.raises(SonotraceError, match=r"other\.pem: not a public key on P-256"):
+        list(signature.problems(tmp_path / "other.pem", signed))

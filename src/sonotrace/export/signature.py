@@ -30,6 +30,7 @@ def sign(key: Path, top: Path) -> list[Path]:
     What is signed are the bytes that were checked, whatever the file holds by then. Raises SonotraceError where
     a model is not the one that `dvc.lock` names, or the key cannot be used.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
     from model_signing import signing
 
     _, steps = current(top)
@@ -43,7 +44,7 @@ def sign(key: Path, top: Path) -> list[Path]:
             private_key=key,
             password=password.encode() if password else None,  # type: ignore[arg-type]
         )
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
         raise SonotraceError(_unusable(key, error, password)) from None
     written = []
     for model, content in checked.items():

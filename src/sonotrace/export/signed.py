@@ -29,12 +29,12 @@ def problem(file: Path, signature: Path, key: Path, model: Path) -> str:
 
     `key` is a public key, PEM. Raises SonotraceError where it cannot be used.
     """
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from model_signing import hashing, verifying
 
     try:
         config = verifying.Config().use_elliptic_key_verifier(public_key=key)
-    except (ValueError, AttributeError):
+    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
         raise SonotraceError(f"{key}: not a public key on P-256, P-384 or P-521, as PEM; {MAKE_PUBLIC}") from None
     try:
         config.set_hashing_config(hashing.Config().set_allow_symlinks(True)).verify(file, signature)
