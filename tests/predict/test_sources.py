@@ -1,6 +1,7 @@
 """Which images are found, and that each file that has none says why."""
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,3 +88,28 @@ def test_dicom_without_a_region_names_its_device_and_a_crop_lets_it_in():
 def test_other_files_say_what_they_are():
     with pytest.raises(SonotraceError, match=r"^a\.png: .*; export the image again"):
         views(Source("a.png"), b"GIF89a", Search())
+
+
+def _renamed(path, name, other):
+    """Write other bytes in place of a name in a zip, in both of its headers."""
+    path.write_bytes(path.read_bytes().replace(name, other))
+    return path
+
+
+def test_a_member_name_that_is_wrongly_marked_as_utf8_is_reported(tmp_path):
+    path = _renamed(_zip(tmp_path / "a.zip", {"ä.png": PNG}), "ä".encode(), b"\xe4\xe4")
+    (none,) = sources([path])
+    with pytest.raises(SonotraceError, match=r"a\.zip: cannot be opened as zip"):
+        none.read()
+
+
+def test_a_member_without_a_name_is_no_image(tmp_path):
+    path = _renamed(_zip(tmp_path / "a.zip", {"N": b"", "b.png": PNG}), b"N", b"\0")
+    assert [one.member for one in sources([path])] == ["b.png"]
+
+
+def test_a_path_with_a_nul_is_reported():
+    (one,) = sources([Path("a\0b.png")])
+    with pytest.raises(SonotraceError, match="not a file name") as caught:
+        one.read()
+    assert str(caught.value).isprintable()

@@ -111,3 +111,11 @@ def test_without_the_secret_or_by_another_name_there_is_nothing(doubted):  # noq
         assert client.get(f"http://127.0.0.1{path}").status_code == 404
     assert client.get("cases", headers={"Host": "evil.example"}).status_code == 400
     assert client.get(f"image/{'0' * 64}").status_code == 404
+
+
+@pytest.mark.parametrize("body", [b'{"sha256": NaN, "new": Infinity}', b'{"sha256": "\\ud800"}', b"\xff", b"[1]", b"{"])
+def test_a_body_that_cannot_be_quoted_is_refused_in_one_line(doubted, body):  # noqa: ARG001 - makes the doubts
+    answer = _client().put("decision", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["detail"].isprintable()
+    assert _client().put("decision", content=body).status_code in (400, 422)

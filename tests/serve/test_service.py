@@ -226,3 +226,34 @@ def test_the_command_serves_until_it_is_stopped_and_refuses_to_be_open_without_a
     assert answer.json()["images"][0]["plane"] == "brain"
     assert "Traceback" not in (tmp_path.parent / "said").read_text()
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["planes.onnx", "structures.onnx"]
+
+
+def test_a_name_cannot_break_the_line_of_a_message(client):
+    detail = client.post("/predict?name=a%0Ab%1B[2J.png", content=b"no image").json()["detail"]
+    assert detail.isprintable()
+    assert detail.startswith(r"a\nb\x1b[2J.png: ")
+
+
+def test_a_length_of_thousands_of_digits_is_refused(client):
+    answer = client.post("/predict", content=BRAIN, headers={"Content-Length": "9" * 5000})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/predict/?%ff", "/health/?a"])
+def test_a_path_with_a_slash_at_its_end_is_not_redirected(client, path):
+    assert client.get(path, follow_redirects=False).status_code == 404
+
+
+def test_a_query_that_is_not_utf8_ends_in_an_answer(loaded):
+    trusted, models = loaded
+    scope = {"type": "http", "method": "GET", "path": "/health/", "query_string": b"\xa4", "headers": []}
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request"}
+
+    asyncio.run(service(models, trusted, Search(), Limits())(scope, receive, send))
+    assert sent[0]["status"] == 404

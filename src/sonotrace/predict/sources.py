@@ -37,6 +37,8 @@ class Source:
                 return Path(self.name).read_bytes()
             except OSError as error:
                 raise SonotraceError(f"{self.name}: cannot be read ({error.strerror}); check the path") from None
+            except ValueError as error:  # such as a NUL
+                raise SonotraceError(f"{self.name}: not a file name ({error}); check the path") from None
         info = self.archive.getinfo(self.member)
         if info.file_size > MOST_BYTES or info.file_size > max(SMALL, RATIO * info.compress_size):
             raise SonotraceError(f"{self.name}: unpacks to {info.file_size} bytes; unpack it yourself if you trust it")
@@ -71,13 +73,13 @@ def sources(paths: Iterable[Path]) -> Iterator[Source]:
 def _members(path: Path) -> Iterator[Source]:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except Exception as error:  # noqa: BLE001 - zipfile raises many kinds for damaged files
         yield Source(str(path), problem=f"{path}: cannot be opened as zip ({error}); get it again")
         return
     for info in sorted(archive.infolist(), key=lambda info: info.filename):
         parts = PurePath(info.filename).parts
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if not info.is_dir() and not hidden and _is_image(archive, info):
+        if not info.filename.endswith("/") and not hidden and _is_image(archive, info):
             yield Source(f"{path}/{info.filename}", archive, info.filename)
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, StringConstraints
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from sonotrace.errors import SonotraceError
+from sonotrace.errors import SonotraceError, one_line
 from sonotrace.images.grey import encode_png, read_grey
 from sonotrace.kinds.kind import Kind
 from sonotrace.labels.corrections import LEFT_OUT, TABLE, Correction, Corrections, choices, decide, undo
@@ -64,7 +65,7 @@ def service(
     by_hash = {case.sha256: case for case in queue}
     offered = choices(kind, (case.label for case in queue))
     writing = asyncio.Lock()
-    app = FastAPI(title="sonotrace review", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="sonotrace review", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.secret = secret
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "testserver"])
 
@@ -118,6 +119,12 @@ def service(
         async with writing:
             undo(data_set, sha256, table)
         return {}
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, problem: RequestValidationError) -> JSONResponse:
+        first = problem.errors()[0]  # not the body itself: JSON cannot hold everything it may contain
+        where = ".".join(str(part) for part in first["loc"])
+        return JSONResponse({"detail": one_line(f"{where}: {first['msg']}; load the page again")}, 422)
 
     @app.exception_handler(SonotraceError)
     async def problem(_: Request, error: SonotraceError) -> JSONResponse:

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from sonotrace import __version__
-from sonotrace.errors import SonotraceError
+from sonotrace.errors import SonotraceError, one_line
 from sonotrace.lineage.known import TrustedModel
 from sonotrace.predict.command import hashes_of
 from sonotrace.predict.prediction import BATCH, Models, Prediction
@@ -30,6 +30,8 @@ from sonotrace.predict.search import Search
 from sonotrace.predict.sources import Source, views
 
 UNREADABLE, TOO_LARGE, BUSY, TOO_SLOW = 422, 413, 503, 504
+_DIGITS = 18
+"""Most digits of a stated length; Python refuses to convert thousands of them."""
 CONTENT = {
     "requestBody": {
         "required": True,
@@ -105,7 +107,7 @@ def service(
     counters = _Counters()
     desk = _Desk(models, search, limits, counters)
 
-    app = FastAPI(title="sonotrace", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="sonotrace", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     bearer = HTTPBearer(auto_error=False)
 
     async def allowed(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
@@ -158,7 +160,8 @@ def service(
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, problem: RequestValidationError) -> JSONResponse:
         first = problem.errors()[0]
-        return JSONResponse({"detail": f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"}, UNREADABLE)
+        where = ".".join(str(part) for part in first["loc"])
+        return JSONResponse({"detail": one_line(f"{where}: {first['msg']}")}, UNREADABLE)
 
     @app.middleware("http")
     async def headed(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -248,7 +251,7 @@ async def _body(request: Request, megabytes: int) -> bytes:
     most = megabytes * 1_000_000
     stated = request.headers.get("content-length", "0")
     too_large = _Refused(TOO_LARGE, f"larger than {megabytes} MB; raise --max-megabytes or send a smaller file")
-    if stated.isdecimal() and int(stated) > most:
+    if stated.isdecimal() and (len(stated) > _DIGITS or int(stated) > most):
         raise too_large
     content = bytearray()
     async for part in request.stream():
