@@ -274,3 +274,10 @@ def test_the_workspace_need_not_have_shards_that_the_parameters_no_longer_ask_fo
         shards = {"prepare": [], "augment": listed, "numbers": [1, 2]}
         (recorded / "params.yaml").write_text(yaml.safe_dump(params | {"shards": shards}))
         assert ("augment_shard@planes-1" in current(recorded)[1]) is expected
+
+
+@pytest.mark.parametrize("content", ["a: [1", "", "[" * 100_000], ids=["cut", "empty", "too deep"])
+def test_parameters_that_cannot_be_read_are_one_line_and_no_crash(recorded, content):
+    (recorded / "params.yaml").write_text(content)
+    with pytest.raises(SonotraceError, match=r"params\.yaml: .*restore it with git$"):
+        current(recorded)

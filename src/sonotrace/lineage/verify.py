@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sonotrace import scores
+from sonotrace.documents import read_yaml
 from sonotrace.errors import SonotraceError
 from sonotrace.images.preparation import Preparation
 from sonotrace.params import load
@@ -59,7 +58,14 @@ def current(top: Path) -> tuple[bytes, dict[str, Step]]:
 
 
 def _parameters(top: Path) -> dict[str, Any]:
-    return flat(yaml.safe_load((top / "params.yaml").read_text(encoding="utf-8")))
+    path = top / "params.yaml"
+    try:
+        found = read_yaml(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SonotraceError(f"{path}: {error}; correct it, or restore it with git") from None
+    if not isinstance(found, dict):
+        raise SonotraceError(f"{path}: holds no parameters; restore it with git")
+    return flat(found)
 
 
 def unlike(links: Iterable[Link], top: Path, history: History) -> Iterator[str]:
