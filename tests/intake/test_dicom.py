@@ -581,6 +581,10 @@ def test_a_frame_that_claims_too_large_a_size_is_refused_before_it_is_decoded(fo
     assert "million pixels" in _refused(LARGE[form], "too large")
 
 
+def test_a_frame_without_a_height_is_refused_before_it_is_decoded():
+    assert "states no height" in _refused(_claiming(jpeg(SMOOTH), JPEG_HEAD, 5, ">HH", 0, 32), "undecodable pixels")
+
+
 def test_a_file_that_inflates_to_too_much_is_refused(monkeypatch):
     monkeypatch.setattr(dicom_reader, "MOST_BYTES", 3_000_000)
     whole = dicom(GREY, syntax=DeflatedExplicitVRLittleEndian)

@@ -225,6 +225,8 @@ def _check_streams(dataset: Any, numbers: list[int], total: int) -> None:
         stream = get_frame(dataset.PixelData, number - 1, number_of_frames=total, extended_offsets=extended)
         for size in _stated_sizes(stream):
             _check_size(*size)
+            if 0 in size:  # JPEG may state the height after the lines; until then the decoder takes gigabytes
+                raise Refused("undecodable pixels", "a compressed frame states no height or width; export it again")
 
 
 def _stated_sizes(stream: bytes) -> Iterator[tuple[int, int]]:
