@@ -13,7 +13,7 @@ import yaml
 
 from sonotrace.errors import SonotraceError
 
-MOST_BRACKETS = 4000
+MOST_BRACKETS = 1000
 """Most `[` and `{` that a YAML document may have, and so most levels in that style."""
 MOST_VALUES = 100_000
 """Most values that a YAML document with aliases may expand to."""
