@@ -34,12 +34,8 @@ def shard_images(data_set: str, stage: str, shard: int) -> Path:
 
 
 def shard_table(data_set: str, stage: str, shard: int) -> Path:
-    """Return the list of the packs that a shard of `prepare` or `augment` made.
-
-    It lies in a folder that the stage depends on whole, so the stage runs after its shards, if there are any.
-    """
-    before = {"prepare": "validate", "augment": "split"}[stage]
-    return folder(data_set, before) / "shards" / f"{shard}.csv"
+    """Return the list of the packs that a shard of `prepare` or `augment` made."""
+    return shard_images(data_set, stage, shard).with_name("packs.csv")
 
 
 def onnx_model(data_set: str) -> Path:

@@ -268,7 +268,7 @@ def test_the_nets_of_all_folds_are_among_the_origins_of_what_was_made_of_them(re
 
 def test_the_workspace_need_not_have_shards_that_the_parameters_no_longer_ask_for(recorded):
     params = yaml.safe_load((recorded / "params.yaml").read_text())
-    out = {"path": "data/planes/split/shards/1.csv", "md5": "1" * 32}
+    out = {"path": "data/planes/augment_shard/1/packs.csv", "md5": "1" * 32}
     _relock(recorded, lambda stages: stages.update({"augment_shard@planes-1": {"cmd": "true", "outs": [out]}}))
     for listed, expected in ((["planes"], True), ([], False)):
         shards = {"prepare": [], "augment": listed, "numbers": [1, 2]}

@@ -33,32 +33,6 @@ def test_of_outputs_that_are_folders_the_lock_cannot_tell_what_they_hold_so_they
     assert {maker for _, maker in _inputs(outs, "5" * 32 + ".dir")} == {"evaluate"}
 
 
-SPLIT = {"split.csv": "1" * 32, "shards/1.csv": "2" * 32, "shards/2.csv": "3" * 32}
-
-
-@pytest.mark.parametrize("shards", [[], [1], [1, 2]])
-def test_the_shards_that_a_stage_took_over_are_those_it_asked_for_though_the_lock_has_others(shards):
-    held = {name: md5 for name, md5 in SPLIT.items() if name == "split.csv" or int(name[7:-4]) in shards}
-    params = {"shards.augment": ["planes"] if shards else [], "shards.numbers": shards or [1, 2]}
-    stages = {
-        f"augment_shard@planes-{shard}": {"cmd": "true", "outs": [_out(f"shards/{shard}.csv")]} for shard in (1, 2)
-    }
-    stages |= {
-        "split@planes": {"cmd": "true", "outs": [_out("split.csv")]},
-        "augment@planes": {
-            "cmd": "true",
-            "deps": [{"path": "data/planes/split", "md5": folder_md5(held)}],
-            "params": {"params.yaml": params},
-        },
-    }
-    read = steps({"stages": stages})["augment@planes"].inputs
-    assert {link.made_by for link in read} == {"split@planes", *(f"augment_shard@planes-{shard}" for shard in shards)}
-
-
-def _out(name):
-    return {"path": f"data/planes/split/{name}", "md5": SPLIT[name]}
-
-
 @pytest.mark.parametrize(
     "text",
     ["[" * 100_000, "stages:\n  a:\n" + "    - " * 50_000 + "\n", "stages: {a: {cmd: 2001-99-99}}", "stages: {a: []}"],

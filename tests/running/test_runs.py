@@ -71,14 +71,14 @@ def test_a_run_that_fails_leaves_the_record_of_the_last_good_one(tmp_path):
 
 
 def test_a_shard_is_told_by_the_list_of_its_packs():
-    for stage, table in (("prepare", "validate"), ("augment", "split")):
-        path = Path(f"data/planes/{table}/shards/2.csv")
+    for stage in ("prepare", "augment"):
+        path = Path(f"data/planes/{stage}_shard/2/packs.csv")
         with runs.recorded(f"{stage}_shard@planes-2"):
             path.parent.mkdir(parents=True)
             path.write_text(stage)
     assert {record["stage"]: record["made"] for record in runs.read_all()} == {
-        "prepare_shard@planes-2": {"data/planes/validate/shards/2.csv": _md5(b"prepare")},
-        "augment_shard@planes-2": {"data/planes/split/shards/2.csv": _md5(b"augment")},
+        "prepare_shard@planes-2": {"data/planes/prepare_shard/2/packs.csv": _md5(b"prepare")},
+        "augment_shard@planes-2": {"data/planes/augment_shard/2/packs.csv": _md5(b"augment")},
     }
 
 

@@ -73,9 +73,19 @@ def made_below(path):
     return [out for out in outs if Path(path) in Path(out).parents]
 
 
+def made_by_shards(stage):
+    """Return what the shards of a stage make, if it has any.
+
+    The stage takes that over from the item cache, so DVC knows of no order; it gains only where shards went before.
+    """
+    kind, _, data_set = stage.addressing.partition("@")
+    shards = [one for one in stages if one.addressing.rpartition("-")[0] == f"{kind}_shard@{data_set}"]
+    return [out.def_path for shard in shards for out in shard.outs]
+
+
 def inputs(stage):
     given = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
-    paths = [path for dep in given for path in made_below(dep) or [dep]]
+    paths = [path for dep in given for path in made_below(dep) or [dep]] + made_by_shards(stage)
     paths.append(str(MARKS / rule_name(stage)))
     # `ancient` keeps Snakemake's own clock out of it. Stages that are out of date go without: what
     # follows a job that runs is run only through inputs that may be newer.

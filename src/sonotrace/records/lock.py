@@ -81,16 +81,15 @@ def steps(lock: Mapping[str, Any]) -> dict[str, Step]:
     found = {}
     for name, entry in entries.items():
         deps = [(dep["path"], dep["md5"]) for dep in entry.get("deps", []) if "md5" in dep]
-        parameters = {key: value for values in entry.get("params", {}).values() for key, value in values.items()}
         read = [
             Link(path, md5, makers.get((path, md5), ""))
             for dep in deps
-            for path, md5 in ([dep] if dep in makers else _members(*dep, makers, parameters) or [dep])
+            for path, md5 in ([dep] if dep in makers else _members(*dep, makers) or [dep])
         ]
         found[name] = Step(
             name,
             " && ".join(entry["cmd"]) if isinstance(entry["cmd"], list) else entry["cmd"],
-            parameters,
+            {key: value for values in entry.get("params", {}).values() for key, value in values.items()},
             [link for link in read if link.path.startswith(CODE)],
             [link for link in read if not link.path.startswith(CODE)],
             [Link(out["path"], out["md5"], name) for out in entry.get("outs", []) if "md5" in out],
@@ -111,18 +110,12 @@ def asks_for(parameters: Mapping[str, Any], stage: str) -> bool:
     return data_set in listed and int(shard) in parameters.get("shards.numbers", [])
 
 
-def _members(
-    folder: str, md5: str, makers: Mapping[tuple[str, str], str], parameters: Mapping[str, Any]
-) -> list[tuple[str, str]]:
+def _members(folder: str, md5: str, makers: Mapping[tuple[str, str], str]) -> list[tuple[str, str]]:
     """Return the outputs below a folder, if they are all that it held.
 
     A lock does not say what the folders among them hold, so with such a one that cannot be told, and is believed.
     """
-    below = [
-        out
-        for out, maker in makers.items()
-        if md5.endswith(".dir") and out[0].startswith(f"{folder}/") and asks_for(parameters, maker)
-    ]
+    below = [out for out in makers if md5.endswith(".dir") and out[0].startswith(f"{folder}/")]
     whole = {path.removeprefix(f"{folder}/"): own for path, own in below}
     has_folders = any(own.endswith(".dir") for own in whole.values())
     return sorted(below) if below and (has_folders or folder_md5(whole) == md5) else []

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sonotrace.places import fold_model, fold_predictions, folder, shard_images, shard_table
+from sonotrace.places import fold_model, fold_predictions, folder, shard_images
 from sonotrace.running.outputs import remove
 
 
@@ -20,12 +20,11 @@ def clear_others(data_set: str, runs: Sequence[tuple[int, int]], ending: str) ->
 
 
 def clear_other_shards(data_set: str, stage: str, shards: Sequence[int]) -> None:
-    """Remove the packs and lists of shards of `prepare` or `augment` that are not among `shards`."""
+    """Remove the packs of shards of `prepare` or `augment` that are not among `shards`."""
     kept = {shard_images(data_set, stage, shard).parent for shard in shards}
-    kept |= {shard_table(data_set, stage, shard) for shard in shards}
-    for place in (shard_images(data_set, stage, 1).parents[1], shard_table(data_set, stage, 1).parent):
-        for path in sorted(place.iterdir()) if place.is_dir() else ():
-            if path not in kept:
-                remove(path)
-        if not kept:
-            remove(place)
+    place = folder(data_set, f"{stage}_shard")
+    for path in sorted(place.iterdir()) if place.is_dir() else ():
+        if path not in kept:
+            remove(path)
+    if not kept:
+        remove(place)

@@ -2,7 +2,7 @@
 
 Needs `split.csv`, the images that this shard of prepare left, and what pull says of the snapshot; leaves, for shard k,
 one pack of copies per patient in `data/<data set>/augment_shard/k/images`, and their list,
-`data/<data set>/split/shards/k.csv`. Boxes are left to augment.
+`data/<data set>/augment_shard/k/packs.csv`. Boxes are left to augment.
 """
 
 from sonotrace.images.copies import originals

@@ -1,7 +1,7 @@
 """prepare_shard: bring the accepted images of one shard of the patients to one size, for prepare to take over.
 
 Needs the images of pull, those that validate recovered, and `accepted.csv`; leaves, for shard k, one pack of images per
-patient in `data/<data set>/prepare_shard/k/images`, and their list, `data/<data set>/validate/shards/k.csv`.
+patient in `data/<data set>/prepare_shard/k/images`, and their list, `data/<data set>/prepare_shard/k/packs.csv`.
 """
 
 from sonotrace.images.preparation import Preparation
