@@ -45,7 +45,9 @@ def picture(brain, wrong=False):
 def side(name, count, errors=0):
     found = []
     for number in range(count):
-        write_png(picture(number % 2, number < errors), path := Path(f"{name}{number}.png"))
+        path = Path(f"{name}{number}.png")
+        path.unlink(missing_ok=True)
+        write_png(picture(number % 2, number < errors), path)
         found.append(Example([Part(path)], NAMES[number % 2]))
     return found
 
