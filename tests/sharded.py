@@ -1,5 +1,6 @@
 """A pulled, validated and split data set of a few patients, and its image stages run with and without shards."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -58,6 +59,20 @@ def run(stage: str, shards: int) -> None:
         store(Path(), shard_images("planes", stage, shard))
     whole.run("planes")
     store(Path(), folder("planes", stage))
+
+
+def left_without_shards(work: Path, patients: int, stage: str) -> dict[str, bytes]:
+    """Lay images out, and return what a stage leaves without shards; what was made for it is then forgotten."""
+    lay_out(work, patients)
+    set_shards(2, stages=())
+    for name in STAGES:
+        run(name, 0)
+        if name == stage:
+            break
+    made = contents(stage)
+    shutil.rmtree(work / ".dvc/cache")
+    shutil.rmtree(folder("planes", stage))
+    return made
 
 
 def contents(stage: str) -> dict[str, bytes]:

@@ -46,3 +46,9 @@ def test_the_tools_own_state_lies_elsewhere_while_its_disk_is_full(by_dvc: Check
     said = by_dvc.run(*MOUNT, "mount -t tmpfs -o size=64k none .sonotrace && exec dvc status", online=True)
     assert "/.sonotrace: No space left on device; another folder takes its place for this run" in said
     assert "Data and pipelines are up to date." in said
+
+
+def test_a_run_whose_table_of_locks_does_not_fit_stops_before_it_begins(by_dvc: Checkout) -> None:
+    said = by_dvc.run(*MOUNT, "mount -t tmpfs -o size=16k none .dvc/tmp && exec dvc repro", fails=True, online=True)
+    assert "error: .dvc/tmp: cannot be written (No space left on device); check the space left" in said
+    assert by_dvc.run("dvc", "status").strip() == "Data and pipelines are up to date."

@@ -168,7 +168,7 @@ def test_what_is_made_in_a_shared_checkout_its_group_may_write_and_nobody_else_g
 
 def test_a_disk_without_room_gets_a_folder_elsewhere_and_says_so(tmp_path, monkeypatch, capsys):
     """DVC's databases end it with a bus error there."""
-    monkeypatch.setattr(private, "_no_room", lambda folder: tmp_path in folder.parents and OSError(28, "No space left"))
+    monkeypatch.setattr(private, "no_room", lambda folder: tmp_path in folder.parents and OSError(28, "No space left"))
     state = private_state(tmp_path)
     assert tmp_path not in state.parents
     assert capsys.readouterr().err == (
@@ -178,10 +178,10 @@ def test_a_disk_without_room_gets_a_folder_elsewhere_and_says_so(tmp_path, monke
 
 def test_room_is_tried_for_real(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    assert private._no_room(tmp_path) is None
+    assert private.no_room(tmp_path) is None
     resource.setrlimit(resource.RLIMIT_FSIZE, (private.ROOM - 1, before[1]))
     try:
-        refused = private._no_room(tmp_path)
+        refused = private.no_room(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert refused is not None

@@ -1,9 +1,7 @@
 """Shards of augment make its copies; augment takes them over, and leaves what it leaves without shards."""
 
-import shutil
-
 import pytest
-from sharded import contents, lay_out, packs_of_shards, run, set_shards
+from sharded import contents, left_without_shards, packs_of_shards, run, set_shards
 
 from sonotrace.images.packs import pack_name
 from sonotrace.places import folder, shard_images, shard_table
@@ -15,15 +13,7 @@ COPIED = 2 * 6 + 1
 
 @pytest.fixture
 def alone(work):
-    """Lay the images out, and return what augment leaves without shards, and where nothing was made before."""
-    lay_out(work, PATIENTS)
-    set_shards(2, stages=())
-    run("prepare", 0)
-    run("augment", 0)
-    made = contents("augment")
-    shutil.rmtree(work / ".dvc/cache")
-    shutil.rmtree(folder("planes", "augment"))
-    return made
+    return left_without_shards(work, PATIENTS, "augment")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

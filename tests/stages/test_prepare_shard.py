@@ -1,9 +1,7 @@
 """Shards of prepare make its images; prepare takes them over, and leaves what it leaves without shards."""
 
-import shutil
-
 import pytest
-from sharded import ACCEPTED, contents, lay_out, packs_of_shards, run, set_shards
+from sharded import ACCEPTED, contents, lay_out, left_without_shards, packs_of_shards, run, set_shards
 
 from sonotrace.images.packs import pack_name
 from sonotrace.places import folder, shard_images, shard_table
@@ -14,14 +12,7 @@ PATIENTS = 9
 
 @pytest.fixture
 def alone(work):
-    """Lay the images out, and return what prepare leaves without shards, and where nothing was made before."""
-    lay_out(work, PATIENTS)
-    set_shards(2, stages=())
-    run("prepare", 0)
-    made = contents("prepare")
-    shutil.rmtree(work / ".dvc/cache")
-    shutil.rmtree(folder("planes", "prepare"))
-    return made
+    return left_without_shards(work, PATIENTS, "prepare")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

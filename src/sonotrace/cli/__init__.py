@@ -25,7 +25,7 @@ from sonotrace.cli.verify import verify
 from sonotrace.cli.withdraw import withdraw
 from sonotrace.errors import SonotraceError
 from sonotrace.running import environment
-from sonotrace.running.outputs import FULL, remedy
+from sonotrace.running.outputs import FULL, unwritten
 
 app = typer.Typer(
     help="A reproducible, data-versioned workflow for fetal ultrasound.",
@@ -64,7 +64,7 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, SonotraceError):
         return str(error)
     if isinstance(error, OSError) and error.filename and error.errno in (*FULL, errno.EROFS):
-        return f"{error.filename}: cannot be written ({error.strerror}); {remedy(error)}"
+        return str(unwritten(str(error.filename), error))
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path, its permissions and the disk"
     if isinstance(error, OSError) and error.errno in FULL:

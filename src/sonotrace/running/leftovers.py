@@ -1,6 +1,7 @@
 """What earlier runs with other folds, seeds or shards left beside those of this run."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from sonotrace.places import fold_model, fold_predictions, folder, shard_images
 from sonotrace.running.outputs import remove
@@ -14,17 +15,21 @@ def clear_others(data_set: str, runs: Sequence[tuple[int, int]], ending: str) ->
     kept = {fold_model(data_set, *run, ending) for run in runs}
     kept |= {fold_predictions(data_set, *run).parent for run in runs}
     for place in (fold_model(data_set, 1, 0, ending).parent, folder(data_set, "folds")):
-        for path in sorted(place.iterdir()):
-            if path not in kept:
-                remove(path)
+        _keep(kept, place)
 
 
 def clear_other_shards(data_set: str, stage: str, shards: Sequence[int]) -> None:
     """Remove the packs of shards of `prepare` or `augment` that are not among `shards`."""
     kept = {shard_images(data_set, stage, shard).parent for shard in shards}
     place = folder(data_set, f"{stage}_shard")
-    for path in sorted(place.iterdir()) if place.is_dir() else ():
+    if kept and place.is_dir():
+        _keep(kept, place)
+    elif not kept:
+        remove(place)
+
+
+def _keep(kept: set[Path], place: Path) -> None:
+    """Remove from a folder what is not among `kept`."""
+    for path in sorted(place.iterdir()):
         if path not in kept:
             remove(path)
-    if not kept:
-        remove(place)

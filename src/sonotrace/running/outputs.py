@@ -82,7 +82,7 @@ def write_bytes(content: bytes, path: Path) -> None:
         with suppress(OSError):
             part.unlink()
         if error.errno in FULL:
-            raise _unwritten(path, error) from None
+            raise unwritten(path, error) from None
         raise
 
 
@@ -115,16 +115,13 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _unwritten(path, error) from None
+        raise unwritten(path, error) from None
 
 
-def _unwritten(path: Path, error: OSError) -> SonotraceError:
-    return SonotraceError(f"{path}: cannot be written ({error.strerror}); {remedy(error)}")
-
-
-def remedy(error: OSError) -> str:
-    """Return what to do about a file that could not be written."""
-    return _REMEDIES.get(error.errno or 0, "check the path and its permissions")
+def unwritten(path: Path | str, error: OSError) -> SonotraceError:
+    """Return the error for a file or folder that could not be written, with what to do about it."""
+    remedy = _REMEDIES.get(error.errno or 0, "check the path and its permissions")
+    return SonotraceError(f"{path}: cannot be written ({error.strerror}); {remedy}")
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sonotrace.errors import SonotraceError
 from sonotrace.places import STATE
-from sonotrace.running.outputs import remedy
+from sonotrace.running.outputs import unwritten
 
 DVC_STATE = Path("dvc/repo")
 """Below `STATE`: the part of `core.site_cache_dir` that DVC would make writable for everyone."""
@@ -71,7 +71,7 @@ def private_state(top: Path) -> Path:
             ignored.write_text("*\n", encoding="utf-8")  # whatever a repository ignores, this is never committed
     except OSError:
         return _temporary()
-    if full := _no_room(state):
+    if full := no_room(state):
         print(f"note: {state}: {full.strerror}; another folder takes its place for this run", file=sys.stderr)
     return state if not full and all(_is_private(folder) for folder in folders) else _temporary()
 
@@ -136,11 +136,11 @@ def _is_private(folder: Path) -> bool:
     return stat.S_IMODE(folder.stat().st_mode) & 0o077 == 0
 
 
-def _no_room(folder: Path) -> OSError | None:
-    """Return why the disk does not take `ROOM` more bytes in a folder; None where it does."""
+def no_room(folder: Path, size: int = ROOM) -> OSError | None:
+    """Return why the disk does not take `size` more bytes in a folder; None where it does."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:  # a buffered one: a raw one writes what fits, and says nothing
-            file.write(bytes(ROOM))
+            file.write(bytes(size))
             file.flush()
     except OSError as error:
         return error
@@ -151,10 +151,8 @@ def _temporary() -> Path:
     try:
         state = Path(tempfile.mkdtemp(prefix="sonotrace-"))
     except OSError as error:
-        raise SonotraceError(
-            f"{tempfile.gettempdir()}: cannot be written ({error.strerror}); {remedy(error)}"
-        ) from None
+        raise unwritten(tempfile.gettempdir(), error) from None
     atexit.register(shutil.rmtree, state, ignore_errors=True)
-    if full := _no_room(state):
-        raise SonotraceError(f"{state.parent}: cannot be written ({full.strerror}); {remedy(full)}")
+    if full := no_room(state):
+        raise unwritten(state.parent, full)
     return state

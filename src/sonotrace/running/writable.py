@@ -11,17 +11,19 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from sonotrace.errors import SonotraceError
 from sonotrace.places import STATE
 from sonotrace.records.lock import Step, read
 from sonotrace.running.item_cache import dvc_cache
-from sonotrace.running.outputs import FULL, remedy
+from sonotrace.running.outputs import FULL, unwritten
+from sonotrace.running.private import no_room
 from sonotrace.running.recovery import LOCK
 
 AGAIN = "then run the same command again"
 _TABLES = ".dvc/tmp"
+_TABLE_BYTES = 2**16
+"""What DVC's table of locks needs at the least."""
 _NO_RUN = {"-n", "--dry", "--dry-run", "--dryrun", "--queue", "--temp"}
 """Options with which nothing in the checkout is written."""
 _ALONE = {"-s", "--single-item"}
@@ -42,8 +44,9 @@ def check(top: Path, arguments: Sequence[str]) -> None:
         asked = os.W_OK | os.X_OK if (top / path).is_dir() else os.W_OK
         if not os.access(top / path, asked, effective_ids=os.access in os.supports_effective_ids):
             raise SonotraceError(_refusal(top, path))
-    if (top / _TABLES).is_dir():
-        _write_a_little(top, _TABLES)
+    full = no_room(top / _TABLES, _TABLE_BYTES) if (top / _TABLES).is_dir() else None
+    if full and full.errno in FULL:
+        raise SonotraceError(f"{unwritten(_TABLES, full)}, {AGAIN}")
 
 
 def _needed(top: Path, words: set[str]) -> Iterator[Path]:
@@ -107,14 +110,3 @@ def _name(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return str(user)
-
-
-def _write_a_little(top: Path, folder: str) -> None:
-    """Raise SonotraceError where the disk does not even take DVC's table of locks."""
-    try:
-        with TemporaryFile(dir=top / folder) as file:
-            file.write(bytes(2**16))
-            file.flush()
-    except OSError as error:
-        if error.errno in FULL:
-            raise SonotraceError(f"{folder}: cannot be written ({error.strerror}); {remedy(error)}, {AGAIN}") from None
