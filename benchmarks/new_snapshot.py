@@ -134,11 +134,19 @@ def lay_in(checkout: Path, images: list[Path]) -> None:
     (place / "images").mkdir(parents=True, exist_ok=True)
     for image in images:
         if not (place / "images" / image.name).exists():
-            shutil.copyfile(image, place / "images" / image.name)
+            _link(image, place / "images" / image.name)
     rows = "".join(f"{image.stem},{PLANES[number % 4]}\n" for number, image in enumerate(images))
     (place / "image_label.csv").unlink(missing_ok=True)
     (place / "image_label.csv").write_text(f"Image_name,Plane\n{rows}")
     call(checkout, "dvc", "add", "--quiet", "data/incoming/planes")
+
+
+def _link(image: Path, path: Path) -> None:
+    """Make a hard link, or a copy on another file system."""
+    try:
+        path.hardlink_to(image)
+    except OSError:
+        shutil.copyfile(image, path)
 
 
 def repro(checkout: Path, log: Path, what: str) -> dict[str, float]:

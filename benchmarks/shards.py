@@ -1,16 +1,17 @@
 """What shards gain: the same image work without shards, and in two shards by one worker and by two at once.
 
-A clone of the checkout draws phantom images and runs pull, validate and split. Then `prepare`, and with `--copies` also
-`augment`, run three times from nothing: without shards; in two shards, one after the other; in two shards, both at
-once. A worker is `dvc repro --single-item` on one core, as Snakemake starts it on a node; what takes the shards over
-runs on one core too. Printed are, for each step: wall time, CPU time of the stage and of DVC, and peak memory; then the
-speed-up of the sharded part and of the whole, and what a plan for more images needs: files, bytes, and the cost of
-`dvc status`. The three results have to be equal byte by byte, or it stops.
+A clone of the checkout draws phantom images, or takes those of a folder, and runs pull, validate and split. Then
+`prepare`, and with `--copies` also `augment`, run three times from nothing: without shards; in two shards, one after
+the other; in two shards, both at once. A worker is `dvc repro --single-item` on one core, as Snakemake starts it on a
+node; what takes the shards over runs on one core too. Printed are, for each step: wall time, CPU time of the stage and
+of DVC, and peak memory; then the speed-up of the sharded part and of the whole, and what a plan for more images needs:
+files, bytes, and the cost of `dvc status`. The three results have to be equal byte by byte, or it stops.
 
     PYTHONPATH=src python benchmarks/shards.py IMAGES [--copies 0] [--links hardlink,copy] [--at FOLDER]
 
-2,000 images show in a few minutes that it works. For figures: `benchmarks/shards.py 100000` on two cores with nothing
-else running. The space that it takes is said first, and it stops where that is not free.
+IMAGES: how many to draw, or a folder of images named after patients as `pull.planes.patient_pattern` has it, such as
+many_images.py makes. 2,000 images show in a few minutes that it works. For figures take 100,000, on two cores with
+nothing else running. The space that it takes is said first, and it stops where that is not free.
 """
 
 import argparse
@@ -27,7 +28,9 @@ from typing import Any
 
 import yaml
 from measure import REPOSITORY, print_table, tell, timed
+from new_snapshot import lay_in
 
+from sonotrace.labels.listing import images_below
 from sonotrace.running.recovery import COPY
 
 PULLED, PREPARED, TRAINED = 150_000, 66_000, 0.7
@@ -67,7 +70,7 @@ class Way:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("images", type=int)
+    arguments.add_argument("images", metavar="IMAGES")
     arguments.add_argument("--copies", type=int, default=0, help="of each training image; 0: prepare alone")
     arguments.add_argument("--links", default="hardlink,copy", help="DVC's cache.type")
     arguments.add_argument("--at", type=Path, metavar="FOLDER")
@@ -75,10 +78,13 @@ def main() -> None:
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("two workers need two cores")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    folder = Path(options.images).resolve()
+    images = images_below(folder) if folder.is_dir() else []
+    options.images = len(images) or int(options.images)
     check_space(options)
     stages = ("prepare", "augment") if options.copies else ("prepare",)
     with tempfile.TemporaryDirectory(dir=options.at) as work:
-        checkout = set_up(Path(work), options)
+        checkout = set_up(Path(work), options, images)
         tell(f"pull, validate and split: {timed(lambda: dvc(checkout, 'repro', 'split@planes')):.0f} s")
         begun = (checkout / "dvc.lock").read_text()
         ways = {}
@@ -105,18 +111,21 @@ def check_space(options: argparse.Namespace) -> None:
         raise SystemExit("not enough space; name another place by --at, or take fewer images")
 
 
-def set_up(work: Path, options: argparse.Namespace) -> Path:
+def set_up(work: Path, options: argparse.Namespace, images: list[Path]) -> Path:
     checkout = work / "checkout"
     subprocess.run(["git", "clone", "--quiet", REPOSITORY, checkout], check=True)
     (checkout / "dvc.lock").unlink(missing_ok=True)
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     os.environ.pop("PYTHONPATH", None)
     params = yaml.safe_load((checkout / "params.yaml").read_text())
+    params["pull"]["planes"]["source"] = "incoming" if images else "phantom"
     params["pull"]["planes"]["phantom"]["images"] = options.images
     params["augment"]["planes"]["copies"] = options.copies
     (checkout / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     for name, value in (("core.site_cache_dir", str(work / "site")), ("cache.type", options.links)):
         dvc(checkout, "config", "--local", name, value)
+    if images:
+        lay_in(checkout, images)
     return checkout
 
 

@@ -26,13 +26,23 @@ for number in range(12):  # stripes and noise, which the published features tell
     shown.append(Part(Path(f"{number}.png")))
     write_png((stripes + random.integers(0, 50, (64, 64))).astype(np.uint8), shown[-1].file, STORED)
 training.start("planes", params)
+from sonotrace.models import cnn, last_layer
+
+model = cnn.build("train_cnn.planes", params, 64, 64, NAMES, 1)
 for present in (NAMES, ["brain", "thorax", "femur"], ["thorax", "brain"], ["femur"]):
     labels = [present[at * len(present) // len(shown)] for at in range(len(shown))]
-    train = [Example([view], label) for view, label in zip(shown, labels)]
-    # At this rate the training itself changes nothing: what the net knows, it knows before.
-    model = training.trained("test", "planes", train, NAMES, params, preparation).model
+    before = model.get_layer("plane").get_weights()
+    last_layer.fit(model, training.batches_of(shown), labels, NAMES)
     said = [NAMES[at] for at in model.predict_on_batch(stack(shown)).argmax(1)]
-    assert len(present) == 1 or said == labels, (present, said)
+    if len(present) > 1:
+        assert said == labels, (present, said)
+    else:
+        assert all((old == new).all() for old, new in zip(before, model.get_layer("plane").get_weights()))
+labels = [NAMES[at * 4 // len(shown)] for at in range(len(shown))]
+train = [Example([view], label) for view, label in zip(shown, labels)]
+# At this rate the training itself changes nothing: what the net knows, it knows before.
+model = training.trained("test", "planes", train, NAMES, params, preparation).model
+assert [NAMES[at] for at in model.predict_on_batch(stack(shown)).argmax(1)] == labels
 """
 """Run in a process of its own: PyTorch may have been imported into that of the tests."""
 
