@@ -158,6 +158,8 @@ def test_a_queued_experiment_runs_the_queued_code(tmp_path: Path) -> None:
         ),
         ({"split.planes.use_official": "maybe"}, "params.yaml: split.planes.use_official is 'maybe': "),
         ({"pull.planes.phantom.images": "many"}, "params.yaml: pull.planes.phantom.images is 'many': "),
+        ({"shards.prepare": "[plane]"}, "params.yaml: shards.prepare: plane has no part in prepare; remove it there"),
+        ({"folds.data_sets": "[plane]"}, "params.yaml: folds.data_sets: plane has no part in train_cnn"),
     ],
 )
 def test_a_bad_parameter_stops_both_engines_before_work(
@@ -170,6 +172,17 @@ def test_a_bad_parameter_stops_both_engines_before_work(
         assert message in printed
         assert "Traceback" not in printed
         assert not (checkout.path / "dvc.lock").exists()
+
+
+@pytest.mark.parametrize("engine", [("dvc", "repro"), ("snakemake", "--cores", "2")])
+def test_a_bad_parameter_costs_no_output(engine: tuple[str, ...], by_dvc: Checkout) -> None:
+    params, images = by_dvc.path / "params.yaml", by_dvc.path / "data/planes/prepare/images"
+    shipped, before = params.read_text(), sorted(images.iterdir())
+    by_dvc.set_params({"prepare.planes.width": 0})
+    assert "params.yaml: prepare.planes.width is 0: " in by_dvc.run(*engine, fails=True)
+    assert sorted(images.iterdir()) == before
+    params.write_text(shipped)
+    assert_all_up_to_date(by_dvc)
 
 
 def test_snakemake_lint_asks_for_nothing_but_conda_environments(by_snakemake: Checkout) -> None:

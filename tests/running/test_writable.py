@@ -14,9 +14,11 @@ CALLED = """
 import sys
 from pathlib import Path
 from sonotrace.errors import SonotraceError
-from sonotrace.running.writable import check
+from sonotrace.running.writable import check, runs
 try:
-    check(Path.cwd(), ["python", "/bin/" + sys.argv[1], *sys.argv[2:]])
+    line = ["python", "/bin/" + sys.argv[1], *sys.argv[2:]]
+    if runs(line):
+        check(Path.cwd(), line)
 except SonotraceError as error:
     print(error)
 """

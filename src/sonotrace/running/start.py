@@ -5,6 +5,7 @@ first. It does nothing unless that Python runs one of the two engines inside a c
 otherwise: docs/decisions/0011-before-an-engine-starts.md.
 """
 
+import hashlib
 import os
 import sys
 from contextlib import suppress
@@ -59,6 +60,23 @@ def _name_the_user() -> None:
         os.environ["USER"] = str(os.getuid())
 
 
+def _check_params(top: Path, state: Path) -> None:
+    """Raise SonotraceError where params.yaml is wrong. Stages would say so too, but DVC deletes their outputs first.
+
+    A file that was right is not read again, since that takes a quarter of a second.
+    """
+    path, known = top / "params.yaml", state / "params.sha256"
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    with suppress(OSError):
+        if known.read_text(encoding="ascii") == found:
+            return
+    from sonotrace import params
+
+    params.load(Path(os.path.relpath(path)))
+    with suppress(OSError):
+        known.write_text(found, encoding="ascii")
+
+
 def _start() -> None:
     engine = engine_of(sys.orig_argv)
     top = checkout_around(Path.cwd()) if engine else None
@@ -70,7 +88,9 @@ def _start() -> None:
 
     try:
         state = prepare(top)
-        writable.check(top, sys.orig_argv)
+        if writable.runs(sys.orig_argv):
+            _check_params(top, state)
+            writable.check(top, sys.orig_argv)
     except SonotraceError as error:
         os.write(2, f"error: {error}\n".encode())
         os._exit(1)  # an exception would be reported and forgotten, as of any .pth file

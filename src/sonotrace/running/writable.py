@@ -31,15 +31,19 @@ _BEYOND = {"--downstream", "-p", "--pipeline", "-P", "--all-pipelines"}
 """Options with which DVC runs more than the stages named and what they come from."""
 
 
+def runs(arguments: Sequence[str]) -> bool:
+    """Return whether a command line runs stages in the checkout: `dvc repro`, `dvc exp run` and `snakemake` do."""
+    words = _words(arguments)
+    return bool(words & {"repro", "snakemake"} or {"exp", "run"} <= words) and not words & _NO_RUN
+
+
 def check(top: Path, arguments: Sequence[str]) -> None:
     """Raise SonotraceError where what the command line `arguments` runs could not write in the checkout `top`.
 
-    Only `dvc repro`, `dvc exp run` and `snakemake` run anything. Of the outputs, those count that `dvc.lock` has
-    of the stages named and of all that they come from, or else of all stages.
+    Of the outputs, those count that `dvc.lock` has of the stages named and of all that they come from, or else of
+    all stages.
     """
-    words = {Path(word).name if at < 3 else word for at, word in enumerate(arguments)}
-    if not (words & {"repro", "snakemake"} or {"exp", "run"} <= words) or words & _NO_RUN:
-        return
+    words = _words(arguments)
     for path in _needed(top, set() if words & _BEYOND else words):
         asked = os.W_OK | os.X_OK if (top / path).is_dir() else os.W_OK
         if not os.access(top / path, asked, effective_ids=os.access in os.supports_effective_ids):
@@ -47,6 +51,10 @@ def check(top: Path, arguments: Sequence[str]) -> None:
     full = no_room(top / _TABLES, _TABLE_BYTES) if (top / _TABLES).is_dir() else None
     if full and full.errno in FULL:
         raise SonotraceError(f"{unwritten(_TABLES, full)}, {AGAIN}")
+
+
+def _words(arguments: Sequence[str]) -> set[str]:
+    return {Path(word).name if at < 3 else word for at, word in enumerate(arguments)}
 
 
 def _needed(top: Path, words: set[str]) -> Iterator[Path]:
