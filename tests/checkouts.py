@@ -25,6 +25,7 @@ SMALL = {
     "train_cnn.planes.architecture": "published",  # compiles fastest
     "train_cnn.planes.batch": 8,
     "train_cnn.planes.epochs": 1,
+    "train_yolo.structures.batch": 12,  # three steps an epoch
     "train_yolo.structures.epochs": 1,
     "train_yolo.structures.imgsz": 96,
     "evaluate.planes.bootstrap": 100,
