@@ -71,13 +71,7 @@ def main() -> None:
 
 
 def soak(folder: Path, options: argparse.Namespace) -> list[dict[str, str]]:
-    start = clone(folder / "start")
-    text = (start.path / "params.yaml").read_text()
-    for before, after in FOLDS.items():
-        assert before in text, before
-        text = text.replace(before, after)
-    (start.path / "params.yaml").write_text(text)
-    start.commit("Folds")
+    start = with_folds(folder / "start")
     (folder / "undisturbed").mkdir()
     undisturbed = start.copy(folder / "undisturbed")
     begun = time.monotonic()
@@ -113,6 +107,18 @@ def soak(folder: Path, options: argparse.Namespace) -> list[dict[str, str]]:
         if rows[-1]["ended"] != "as undisturbed":
             checkout = undisturbed
     return rows
+
+
+def with_folds(into: Path) -> Checkout:
+    """Return a clone with small parameters and two folds of both kinds."""
+    made = clone(into)
+    text = (made.path / "params.yaml").read_text()
+    for before, after in FOLDS.items():
+        assert before in text, before
+        text = text.replace(before, after)
+    (made.path / "params.yaml").write_text(text)
+    made.commit("Folds")
+    return made
 
 
 def forget(checkout: Checkout, stage: str) -> None:

@@ -12,6 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 
 ENGINES = ("dvc", "snakemake")
+_WRONG = 3
+_PARAMS = f"""
+from sonotrace import params
+from sonotrace.errors import SonotraceError
+try:
+    params.load()
+except SonotraceError as error:
+    print(error)
+    raise SystemExit({_WRONG})
+"""
 
 
 def prepare(top: Path, mends: bool = True) -> Path:
@@ -63,18 +73,33 @@ def _name_the_user() -> None:
 def _check_params(top: Path, state: Path) -> None:
     """Raise SonotraceError where params.yaml is wrong. Stages would say so too, but DVC deletes their outputs first.
 
-    A file that was right is not read again, since that takes a quarter of a second.
+    The checkout's own code decides, which another checkout may have installed in another version. A file that was right
+    is not looked at again, since that takes half a second.
     """
-    path, known = top / "params.yaml", state / "params.sha256"
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    import subprocess
+
+    from sonotrace.errors import SonotraceError
+
+    known = state / "params.sha256"
+    found = hashlib.sha256((top / "params.yaml").read_bytes()).hexdigest()
     with suppress(OSError):
         if known.read_text(encoding="ascii") == found:
             return
-    from sonotrace import params
-
-    params.load(Path(os.path.relpath(path)))
-    with suppress(OSError):
-        known.write_text(found, encoding="ascii")
+    if not (top / "src/sonotrace/params").is_dir():
+        return
+    done = subprocess.run(
+        [sys.executable, "-c", _PARAMS],
+        cwd=top,
+        env=os.environ | {"PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == _WRONG:
+        raise SonotraceError(done.stdout.strip())
+    if done.returncode == 0:  # or else the stages say what is the matter
+        with suppress(OSError):
+            known.write_text(found, encoding="ascii")
 
 
 def _start() -> None:
