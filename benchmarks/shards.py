@@ -80,6 +80,8 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     folder = Path(options.images).resolve()
     images = images_below(folder) if folder.is_dir() else []
+    if not images and not options.images.isdigit():
+        arguments.error(f"{options.images}: neither a number nor a folder of images")
     options.images = len(images) or int(options.images)
     check_space(options)
     stages = ("prepare", "augment") if options.copies else ("prepare",)

@@ -5,8 +5,8 @@ from pathlib import Path, PurePath
 
 import cv2
 
-from sonotrace.errors import SonotraceError
 from sonotrace.predict.prediction import Looked
+from sonotrace.running.outputs import write_bytes
 
 COLOURS = {"CHOROID_PLEXUS": (80, 200, 80), "CSP": (60, 160, 255), "MIDLINE_FALX": (255, 140, 60)}
 """Colour of each structure's box, blue, green, red."""
@@ -67,9 +67,7 @@ def draw(looked: Looked, folder: Path, drawn: set[str]) -> None:
         number += 1
         name = f"{stem}-{number}"
     drawn.add(_folded(name))
-    target = folder / f"{name}.png"
-    if not cv2.imwrite(str(target), canvas):
-        raise SonotraceError(f"{target}: cannot be written; choose another folder for --draw")
+    write_bytes(bytes(cv2.imencode(".png", canvas)[1]), folder / f"{name}.png")
 
 
 def _folded(name: str) -> str:

@@ -19,9 +19,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sonotrace.errors import SonotraceError
 from sonotrace.images.grey import write_png
 from sonotrace.kinds.structures import STRUCTURES
+from sonotrace.running.outputs import write_into
 from sonotrace.sources import Request, Snapshot
 from sonotrace.sources.phantom.anatomy import PLANES, surroundings
 from sonotrace.sources.phantom.elementary import one_cpu
@@ -106,7 +106,7 @@ def snapshot(
     if kind == "planes":
         _write_label_table(into / "image_label.csv", rows)
     else:
-        (into / "data.yaml").write_text(_data_yaml(), encoding="utf-8")
+        write_into(into / "data.yaml", _data_yaml().encode())
     return into
 
 
@@ -260,14 +260,8 @@ def _draw_structures(drawing: Drawing, patient: Patient) -> list[Row]:
 def _write_labelled(folder: Path, stem: str, image: Grey, marks: list[Mark]) -> None:
     height, width = image.shape
     lines = [line for mark in marks if (line := yolo_line(mark, width, height))]
-    label = folder / "labels" / f"{stem}.txt"
-    label.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    _write_jpeg(folder / "images" / f"{stem}.jpg", image)
-
-
-def _write_jpeg(path: Path, image: Grey) -> None:
-    if not cv2.imwrite(str(path), image, JPEG_OPTIONS):
-        raise SonotraceError(f"{path}: cannot be written; check the space left on the disk")
+    write_into(folder / "labels" / f"{stem}.txt", ("\n".join(lines) + "\n").encode())
+    write_into(folder / "images" / f"{stem}.jpg", bytes(cv2.imencode(".jpg", image, JPEG_OPTIONS)[1]))
 
 
 def _write_label_table(path: Path, rows: list[Row]) -> None:
